@@ -43,7 +43,6 @@ def job(pack: Pack, code: str, on: date) -> JobRule:
     """One job. Raises `Refused` (`unknown-job`)."""
     found = jobs(pack, on).get(code)
     if found is None:
-        article = pack.figure("jobs", on).article
         raise Refused(
             "unknown-job", detail="the job is not in the region's catalogue", rule="jobs", article=pack.figure("jobs", on).article
         )
@@ -100,13 +99,14 @@ def loaded_cost(pack: Pack, wage: int, on: date) -> int:
     """Least cost of one seat-month that pays this wage lawfully: wage, contributions, THR/12 and compensation/12; no fee, no PPN."""
     parts = wage * BP + sum(min(wage, p.cap if p.cap is not None else wage) * p.employer for p in contributions(pack, on))
     thr, compensation = int(_read(pack, "thr_months", on)), int(_read(pack, "compensation_months", on))
-    exact = parts * 144 + wage * BP * 12 * (thr + compensation)
-    return int(round(exact / (BP * 144)))
+    exact: int = parts * 144 + wage * BP * 12 * (thr + compensation)
+    return round(exact / (BP * 144))
 
 
 def least_price(pack: Pack, wage: int, on: date) -> int:
     """Price per seat-month that covers `loaded_cost`, the assumed fee and PPN."""
-    return int(round(loaded_cost(pack, wage, on) * (BP + _read(pack, "fee_bp", on)) * (BP + _read(pack, "ppn_bp", on)) / BP**2))
+    fee, ppn = int(_read(pack, "fee_bp", on)), int(_read(pack, "ppn_bp", on))
+    return round(loaded_cost(pack, wage, on) * (BP + fee) * (BP + ppn) / (BP * BP))
 
 
 def price_ceiling(pack: Pack, wage: int, on: date) -> int:
