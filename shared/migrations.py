@@ -259,9 +259,8 @@ _ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
 _WORKER: Final[dict[str, str]] = {
     "event": "SELECT, INSERT",
     "audit": "SELECT, INSERT",
-    **{
-        name: _ALL
-        for name in (
+    **dict.fromkeys(
+        (
             "pending",
             "sealed_body",
             "position",
@@ -276,8 +275,9 @@ _WORKER: Final[dict[str, str]] = {
             "file",
             "file_chunk",
             "pack_active",
-        )
-    },
+        ),
+        _ALL,
+    ),
 }
 # Machine tables whose rows the api role sees by region only.
 _MACHINE_SCOPED: Final = ("event", "job", "file", "timer")
