@@ -91,7 +91,7 @@ def worker_contributions(pack: Pack, wage: int, on: date) -> int:
 
 
 def _share(pack: Pack, wage: int, on: date, who: str) -> int:
-    total = sum(min(wage, part.cap if part.cap is not None else wage) * getattr(part, who) for part in contributions(pack, on))
+    total: int = sum(min(wage, part.cap if part.cap is not None else wage) * getattr(part, who) for part in contributions(pack, on))
     return (total + BP // 2) // BP
 
 
