@@ -218,7 +218,7 @@ async def test_claim_names_are_mapped_and_may_be_paths_or_words(folder: Path) ->
         )
     )
     mapped = Verifier(file, folder, ACTOR_KEY, Still())
-    given = {"nip": "u1", "realm_access": {"roles": "desk other"}, "https://x.example/wilayah": ["13.74"]}
+    given: dict[str, Any] = {"nip": "u1", "realm_access": {"roles": "desk other"}, "https://x.example/wilayah": ["13.74"]}
     caller = await mapped.verify(token(drop=("roles", "regions"), **given))
     assert caller.scope.roles == {"desk"}
     assert caller.scope.regions == {"13.74"}

@@ -1,0 +1,33 @@
+"""Striking out: what may be shown of a personal value, and what is removed from free text before it is stored or logged."""
+
+import re
+
+_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+_LINK = re.compile(r"(/a/)[\w-]{20,}")
+_MAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
+_NUMBER = re.compile(r"(?<![\w-])\+?\d(?:[ .\-()/]{0,2}\d){8,}(?![\w-])")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.+Z-]*)?")
+
+
+def redact(text: str) -> str:
+    """The text without tokens, answer links, mail addresses and numbers of nine or more digits (NIK, phone, account)."""
+    text = _TOKEN.sub("[token]", text)
+    text = _LINK.sub(r"\1[token]", text)
+    text = _MAIL.sub("[mail]", text)
+    return _NUMBER.sub(lambda found: found[0] if _DATE_TIME.fullmatch(found[0].strip()) else "[number]", text)
+
+
+def mask_nik(nik: str) -> str:
+    """What an officer's screen may show: the last four digits."""
+    return "*" * max(len(nik) - 4, 0) + nik[-4:] if len(nik) == 16 else "*" * 16
+
+
+def mask_email(email: str) -> str:
+    """`b***@example.org`: enough to recognise one's own, not enough to write to."""
+    name, at, host = email.partition("@")
+    return f"{name[:1]}***@{host}" if at else "***" if email else ""
+
+
+def mask_phone(phone: str) -> str:
+    """The last three digits."""
+    return f"***{phone[-3:]}" if len(phone) >= 6 else "***" if phone else ""
