@@ -60,7 +60,7 @@ class Others(Strict, frozen=True, kw_only=True):
     families: tuple[str, ...]
     add: str
     adding: int
-    no: int
+    refusing: int
 
 
 class Budget(Strict, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One generated person. `will` is `yes`, `no` (not this scheme) or `silent` (until visited and asked again)."""
+    """One generated person. `will` is `yes`, `refuse` (not this scheme) or `silent` (until visited and asked again)."""
 
     nik: str
     name: str
@@ -168,8 +168,8 @@ def _wills(figures: Figures, people: list[Person], chance: random.Random) -> lis
     chance.shuffle(others)
     for at in others[: figures.others.adding]:
         found[at] = replace(found[at], adds=figures.others.add)
-    for at in others[figures.others.adding : figures.others.adding + figures.others.no]:
-        found[at] = replace(found[at], will="no")
+    for at in others[figures.others.adding : figures.others.adding + figures.others.refusing]:
+        found[at] = replace(found[at], will="refuse")
     return found
 
 
