@@ -1,0 +1,1 @@
+"""The bench of the matching engine: `python -m tests.bench.matching`."""
