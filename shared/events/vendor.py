@@ -163,13 +163,15 @@ class RosterReported(Fact, frozen=True, kw_only=True):
 
 @fact("case.opened", INTERNAL, "case", id="case_id")
 class CaseOpened(Fact, frozen=True, kw_only=True):
-    """A matter both sides are heard in (penanganan): its kind and the rule it is about."""
+    """A matter both sides are heard in (penanganan): its kind (`wage_below_floor`, `vendor_refusal`, ...) and the rule it is about."""
 
     case_id: UUID
     case: str
     vendor_id: UUID | None
     worker_id: UUID | None
     rule: str
+    contract_id: UUID | None = None
+    offer_id: UUID | None = None
 
 
 @fact("case.decided", INTERNAL, "case", id="case_id")
