@@ -19,6 +19,7 @@ import msgspec
 from shared import metrics, tracing
 from shared.db import transient
 from shared.errors import Problem
+from shared.files import Files
 from shared.identity import Scope
 from shared.ids import new_id
 from shared.logs import kind as kind_of
@@ -115,8 +116,9 @@ async def listed(
 class JobRun:
     """A job at work. `cursor` is what the last committed step saved; `stopping` turns true at SIGTERM."""
 
-    def __init__(self, db: "Database", scope: Scope, row: Mapping[str, Any], lease: UUID) -> None:
+    def __init__(self, db: "Database", scope: Scope, files: Files, row: Mapping[str, Any], lease: UUID) -> None:
         self.db = db
+        self.files = files
         self.scope = scope
         self.id: UUID = row["id"]
         self.kind: str = row["kind"]
@@ -161,8 +163,9 @@ Handler = Callable[[JobRun], Awaitable[Mapping[str, Any] | None]]
 class JobRunner:
     """Takes and works jobs until cancelled; `stop` lets steps end and returns the leases."""
 
-    def __init__(self, db: "Database", service: str, handlers: Mapping[str, Handler], workers: int = 2) -> None:
+    def __init__(self, db: "Database", service: str, handlers: Mapping[str, Handler], files: Files, workers: int = 2) -> None:
         self._db = db
+        self._files = files
         self._scope = Scope.system(service)
         self._handlers = dict(handlers)
         self._workers = workers
@@ -218,7 +221,7 @@ class JobRunner:
             return None if row is None else dict(row)
 
         row = await self._db.attempt("worker", self._scope, "jobs.take", work)
-        return None if row is None else JobRun(self._db, self._scope, row, lease)
+        return None if row is None else JobRun(self._db, self._scope, self._files, row, lease)
 
     async def work_one(self) -> bool:
         """Take one job and work it to its end, or as far as it goes; False when there was none."""
