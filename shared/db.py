@@ -18,7 +18,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine import CursorResult, RowMapping
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared import metrics, regulation
@@ -80,8 +81,11 @@ def transient(error: BaseException) -> bool:
     """Whether the error will pass by itself: connection, resources, shutdown, network; `NotNow` too."""
     if lost_race(error) or isinstance(error, NotNow | OSError | TimeoutError):
         return True
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or not sqlstate(error)):
+    if isinstance(error, PendingRollbackError | PoolTimeout):
         return True
+    if isinstance(error, DBAPIError) and not sqlstate(error):
+        # Without a state it is the connection's failure, unless a value could not even be encoded.
+        return error.connection_invalidated or not isinstance(getattr(error.orig, "__cause__", None), ValueError)
     return sqlstate(error)[:2] in {"08", "40", "53", "55", "57"}
 
 

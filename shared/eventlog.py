@@ -86,7 +86,7 @@ WITH t AS MATERIALIZED (
     ORDER BY t.n
     RETURNING seq, id, version, shard
 ), waits AS (
-    INSERT INTO pending (shard, id) SELECT shard, seq FROM put
+    INSERT INTO pending (shard, seq) SELECT shard, seq FROM put
 ), seals AS (
     INSERT INTO sealed_body (event_id, sealed) SELECT id, sealed FROM t WHERE sealed IS NOT NULL
 )

@@ -47,11 +47,11 @@ COMMENT ON TABLE event IS 'Outbox and history in one: append-only, never pruned.
 
 CREATE TABLE pending (
     shard  integer NOT NULL,
-    id     bigint NOT NULL,
+    seq    bigint NOT NULL,
     replay boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (shard, id)
+    PRIMARY KEY (shard, seq)
 );
-COMMENT ON TABLE pending IS 'Events (by seq) written and not yet acknowledged by the broker.';
+COMMENT ON TABLE pending IS 'Events written and not yet acknowledged by the broker.';
 
 CREATE TABLE sealed_body (
     event_id uuid PRIMARY KEY,
@@ -97,8 +97,7 @@ CREATE TABLE parked (
     asked        integer NOT NULL DEFAULT 0,
     release      boolean NOT NULL DEFAULT false,
     decided_at   timestamptz,
-    decided_by   text NOT NULL DEFAULT '',
-    CONSTRAINT parked_once UNIQUE (consumer, topic, partition, "offset")
+    decided_by   text NOT NULL DEFAULT ''
 );
 CREATE INDEX parked_waiting ON parked (consumer, aggregate_id, version) WHERE state = 'waiting';
 COMMENT ON TABLE parked IS 'Records that could not be applied, encrypted; later ones of the aggregate wait behind them.';

@@ -194,7 +194,7 @@ class _Strict:
             Step("waiting", index, "superseded")
             for index, row in enumerate(self.rows)
             if index not in stepped
-            and row.kind in {"gap", "behind"}
+            and (row.kind in {"gap", "behind"} or row.release)
             and row.version <= self.version
             and self.applied.get(row.version, row.event_id) == row.event_id
         ]
