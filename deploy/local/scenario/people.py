@@ -257,3 +257,12 @@ def table(rows: Iterable[dict[str, str]]) -> bytes:
         writer.writeheader()
         writer.writerows(rows)
     return out.getvalue().encode()
+
+
+def credential_rows(people: Iterable[Person]) -> Iterator[dict[str, str]]:
+    """Rows of the credentials file."""
+    for p in people:
+        for c in p.credentials:
+            until = c.valid_until.isoformat() if c.valid_until else ""
+            row = {"nik": p.nik, "credential": c.credential, "class": c.class_}
+            yield row | {"valid_from": c.valid_from.isoformat(), "valid_until": until}
