@@ -21,6 +21,7 @@ class WorkerRegistered(Fact, frozen=True, kw_only=True):
     kecamatan: str
     service_start: date
     selection_code: str = ""
+    service_end: date | None = None
 
 
 @fact("worker.profile_corrected", EVENTS, "worker", id="worker_id")
@@ -33,6 +34,7 @@ class WorkerProfileCorrected(Fact, frozen=True, kw_only=True):
     kecamatan: str
     service_start: date
     selection_code: str = ""
+    service_end: date | None = None
 
 
 @fact("worker.laid_off", EVENTS, "worker", id="worker_id")
