@@ -125,11 +125,12 @@ def _credentials(figures: Figures, people: list[Person], chance: random.Random) 
         assert len(held) == len(mine), f"{figures.region}: {family} has {len(mine)} people and papers for {len(held)}"
         chance.shuffle(mine)
         for at, kind in zip(mine, held, strict=True):
-            found[at] = _hold(found[at], kind, figures.rounds.starts_on, chance)
+            found[at] = _hold(found[at], kind, figures, chance)
     return found
 
 
-def _hold(person: Person, kind: str, start: date, chance: random.Random) -> Person:
+def _hold(person: Person, kind: str, figures: Figures, chance: random.Random) -> Person:
+    start = figures.rounds.starts_on
     since = start.replace(year=start.year - 4)
     pratama = Credential("gada_pratama", "", since, None)
     match kind:
@@ -142,8 +143,8 @@ def _hold(person: Person, kind: str, start: date, chance: random.Random) -> Pers
         case "kta_none":
             return replace(person, credentials=(pratama,))
         case "past_age":
-            # The 56th birthday lies before the start; the NIK follows the new birthday.
-            born = date(start.year - 57, person.birth_date.month, min(person.birth_date.day, 28))
+            # The last birthday a guard may serve to lies before the start; the NIK follows the new birthday.
+            born = date(start.year - _age_limit(figures) - 1, person.birth_date.month, min(person.birth_date.day, 28))
             nik = f"{person.nik[:6]}{born.day + WOMEN * (int(person.nik[6:8]) > WOMEN):02d}{born:%m%y}9{person.nik[13:]}"
             kta = _kta(start + timedelta(days=300))
             return replace(person, birth_date=born, nik=nik, credentials=(pratama, kta))
@@ -178,11 +179,16 @@ def _can(person: Person, figures: Figures) -> bool:
     start = figures.rounds.starts_on
     if person.family == "guard":
         kta = [c for c in person.credentials if c.credential == "kta"]
-        young = start.year - person.birth_date.year < 56
+        young = start.year - person.birth_date.year < _age_limit(figures)
         return young and any(c.valid_until is not None and start - c.valid_until < timedelta(days=365) for c in kta)
     if person.family == "driver":
         return any(c.class_ in ("A", "BI") for c in person.credentials)
     return True
+
+
+def _age_limit(figures: Figures) -> int:
+    start = figures.rounds.starts_on
+    return rules.job(build(figures.region), "guard", start).age_limit or 100
 
 
 def _contacts(people: list[Person], chance: random.Random) -> list[Person]:

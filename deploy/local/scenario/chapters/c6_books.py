@@ -21,6 +21,9 @@ async def columns(stage: Stage, day: date) -> dict[str, Any]:
     clerk = office.token("people_officer", "a")
     people = await office.get("registry", f"/v1/regions/{stage.region}/balance", clerk, on=day.isoformat())
     pool = await office.get("placement", f"/v1/regions/{stage.region}/pool", clerk, on=day.isoformat())
+    assert pool["total"] == people["pool"], (
+        f"{stage.region} {day}: placement knows {pool['total']} of the {people['pool']} people of the pool"
+    )
     waiting, ineligible = Counter(pool["waiting"]), Counter(pool["ineligible"])
     found = {
         "asn": people["asn"],
