@@ -21,6 +21,8 @@ from shared.http.app import http_app
 from shared.identity import Scope, Verifier
 from shared.jobs import Handler as JobHandler
 from shared.jobs import JobRunner
+from shared.kafka import Kafka
+from shared.relay import Notifier, Relay, Reseal
 from shared.settings import Settings
 from shared.subscriptions import Subscription
 from shared.supervised import Supervised
@@ -36,7 +38,8 @@ log = logs.logger("service")
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """What a service brings. Subscriptions, timers and jobs may be functions of the service, called once its own resources
-    (`lifespan`) are there; `daily` names timers that come back each day at a local time (WIB)."""
+    (`lifespan`) are there; `daily` names timers that come back each day at a local time (WIB); `reseal` seals the contacts of
+    these aggregates afresh when the relay has to send them again."""
 
     name: str
     settings: Settings
@@ -46,6 +49,7 @@ class Rooms:
     jobs: "Mapping[str, JobHandler] | Callable[[Service], Mapping[str, JobHandler]]" = field(default_factory=dict)
     daily: Mapping[str, time] = field(default_factory=dict)
     lifespan: "Callable[[Service], AbstractAsyncContextManager[Mapping[str, Any] | None]] | None" = None
+    reseal: "Callable[[Service], Reseal] | None" = None
     about: str = ""
 
 
@@ -78,12 +82,13 @@ class Service:
             partitions=settings.topic_partitions,
             pool=settings.database_pool,
         )
+        self.kafka = Kafka(tuple(settings.kafka_bootstrap), settings.topic_prefix, settings.installation, settings.topic_partitions)
         self.files = Files(settings.mac)
         self.extra: dict[str, Any] = {}
         self.started = False
         self.stopping = False
         self.subscriptions: tuple[Subscription, ...] = ()
-        self.relay: Any = None
+        self.relay: Relay | None = None
         self.bus: Any = None
         self.timer_runner: TimerRunner | None = None
         self.job_runner: JobRunner | None = None
@@ -149,6 +154,16 @@ class Service:
 
     def _deliver(self, works: list[tuple[str, Callable[[], Any]]]) -> None:
         """Add the relay and the consumers, as the roles of this process say."""
+        settings = self.settings
+        if "relay" in settings.roles:
+            reseal = None if self.rooms.reseal is None else self.rooms.reseal(self)
+            self.relay = Relay(self.db, self.kafka, direct_url=settings.direct, reseal=reseal)
+            self.db.on_events(self.relay.hint)
+            works.append(("relay", self.relay.run))
+        else:
+            notifier = Notifier(self.db)
+            self.db.on_events(notifier.hint)
+            works.append(("notifier", notifier.run))
 
     async def _stop_tasks(self) -> None:
         if self.job_runner is not None:
@@ -219,7 +234,7 @@ class Service:
 _SAMPLE = """
 SELECT (SELECT count(*) FROM pending) AS pending,
        coalesce((SELECT extract(epoch FROM :wall - min(e.recorded_at)) FROM event e
-                 WHERE e.seq = (SELECT min(p.id) FROM pending p)), 0) AS log_age,
+                 WHERE e.seq = (SELECT min(p.seq) FROM pending p)), 0) AS log_age,
        (SELECT count(*) FROM parked WHERE state = 'waiting' AND kind NOT IN ('gap', 'behind')) AS parked,
        (SELECT count(DISTINCT (consumer, aggregate_id)) FROM parked WHERE state = 'waiting' AND kind = 'gap') AS gaps,
        (SELECT count(*) FROM timer WHERE due <= :business) AS timers_due,

@@ -36,9 +36,7 @@ class Settings(BaseSettings):
     owner_url: SecretStr = Field(SecretStr(""), description="Database URL of the owner role; migrations only.")
     api_url: SecretStr = Field(description="Database URL of the api role, held to the caller's regions.")
     worker_url: SecretStr = Field(description="Database URL of the worker role: consumers, relay, timers, jobs.")
-    direct_url: SecretStr = Field(
-        SecretStr(""), description="The worker's URL past any pooler, for session locks; empty: the worker URL."
-    )
+    direct_url: SecretStr = Field(SecretStr(""), description="The worker's URL past any pooler, for session locks; empty: the worker URL.")
     kafka_bootstrap: Annotated[list[str], NoDecode] = Field(
         default_factory=lambda: ["127.0.0.1:9092"], description="Brokers, separated by commas."
     )
@@ -61,6 +59,12 @@ class Settings(BaseSettings):
     database_pool: int = Field(8, ge=1, le=100, description="Connections per role and process.")
     upload_limit: int = Field(64 * 1024 * 1024, ge=1, description="Largest upload in bytes.")
     job_workers: int = Field(2, ge=1, le=32, description="Jobs worked on at once by this process.")
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings as the environment gives them. Raises `ValidationError`, which names what is missing."""
+        nothing: dict[str, Any] = {}
+        return cls(**nothing)
 
     @field_validator("kafka_bootstrap", mode="before")
     @classmethod

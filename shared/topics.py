@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shared.kafka import Kafka
+
 LIST = Path(__file__).resolve().parent.parent / "deploy" / "topics.yaml"
 BIGGEST_RECORD = 1_048_576
 
@@ -96,26 +98,18 @@ async def _compare(admin: Any, topics: Sequence[Topic]) -> Difference:
     return found
 
 
-async def diff(bootstrap: Sequence[str], topics: Sequence[Topic]) -> Difference:
+async def diff(kafka: Kafka, topics: Sequence[Topic]) -> Difference:
     """How the broker differs from the list. Raises `KafkaError` when it cannot be reached."""
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    admin = AIOKafkaAdminClient(bootstrap_servers=list(bootstrap), request_timeout_ms=10_000)
-    try:
-        await admin.start()
+    async with kafka.admin() as admin:
         return await _compare(admin, topics)
-    finally:
-        await admin.close()
 
 
-async def apply(bootstrap: Sequence[str], topics: Sequence[Topic], *, replication: int = -1) -> Difference:
+async def apply(kafka: Kafka, topics: Sequence[Topic], *, replication: int = -1) -> Difference:
     """Make missing topics and put settings right; returns what differed before. `replication` -1 is the broker's default."""
-    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.admin import NewTopic
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=list(bootstrap), request_timeout_ms=20_000)
-    try:
-        await admin.start()
+    async with kafka.admin() as admin:
         found = await _compare(admin, topics)
         if found.missing:
             answer = await admin.create_topics(
@@ -133,5 +127,3 @@ async def apply(bootstrap: Sequence[str], topics: Sequence[Topic], *, replicatio
                 [ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=topic.settings) for topic, _ in found.settings]
             )
         return found
-    finally:
-        await admin.close()

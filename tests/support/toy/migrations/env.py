@@ -1,0 +1,3 @@
+from shared.migrating import environment
+
+environment()
