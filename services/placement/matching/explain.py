@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .instance import BITS, EdgeSpec, Instance, lottery_bits
 from .solution import Solution, solve
 
 MAX_TRIES = 64
+SHORTAGE_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -178,17 +179,21 @@ def shortage(solution: Solution) -> Shortage:
     sizes = np.diff(instance.ip)[unplaced]
     stuck = unplaced[sizes > 0]
     demand = np.bincount(instance.lot[(solution.m_edge < 0)[instance.owner]], minlength=len(instance.lots))
-    extra = np.bincount(instance.lot[instance.ip[stuck]], minlength=len(instance.lots)).astype(np.int32)
-    wider = instance
-    for lot in np.flatnonzero(extra).tolist():
-        wider = wider.with_seats(lot, int(instance.q[lot] + extra[lot]))
-    again = solve(wider, solution.seed) if len(stuck) else solution
+    extra = np.zeros(len(instance.lots), dtype=np.int32)
+    left = stuck
+    for _ in range(SHORTAGE_ROUNDS):
+        # a right-holder may move up to a new seat and block another: solve again, and add for those still stuck
+        if not len(left):
+            break
+        extra += np.bincount(instance.lot[instance.ip[left]], minlength=len(extra)).astype(np.int32)
+        again = solve(replace(instance, q=instance.q + extra), solution.seed)
+        left = np.flatnonzero((again.m_edge < 0) & (np.diff(instance.ip) > 0))
     return Shortage(
         tuple(instance.workers[w] for w in unplaced[sizes == 0].tolist()),
         tuple(instance.workers[w] for w in stuck.tolist()),
         {instance.lots[p]: int(demand[p]) for p in np.flatnonzero(demand).tolist()},
         {instance.lots[p]: int(extra[p]) for p in np.flatnonzero(extra).tolist()},
-        int(((again.m_edge < 0) & (np.diff(wider.ip) > 0)).sum()),
+        len(left),
     )
 
 

@@ -180,10 +180,11 @@ class Market:
             self.cut[lot] = self.key[self.m[self._lowest(lot)]]
 
 
-def shortest_chain(instance: Instance, index: Index, m: Ints, frozen: Bools, lot: int) -> Changes:
+def shortest_chain(instance: Instance, index: Index, m: Ints, present: Bools, frozen: Bools, lot: int) -> Changes:
     """Fill one free seat at `lot` with an unplaced worker by the fewest moves; empty when nobody can come.
 
-    Right-holders (`frozen`) stay. Of equally short chains the highest key at the free seat wins, then at the next.
+    Right-holders (`frozen`) stay, people who left (not `present`) are passed over. Of equally short chains the
+    highest key at the free seat wins, then at the next.
     """
     owner = instance.owner
     came: dict[int, int] = {lot: -1}
@@ -192,6 +193,7 @@ def shortest_chain(instance: Instance, index: Index, m: Ints, frozen: Bools, lot
         following: list[int] = []
         for at in wave:
             edges = index.of(at)
+            edges = edges[present[owner[edges]]]
             people = owner[edges]
             held = m[people]
             fresh = held < 0
