@@ -1,0 +1,5 @@
+"""For `alembic` by hand; `jembatan migrate notify` is the usual way."""
+
+from shared.migrating import environment
+
+environment()
