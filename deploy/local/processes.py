@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -222,12 +223,22 @@ class Processes:
                 child._started.set_exception(ProcessError("the keeper process died"))
 
 
+PORTS = range(15000, 32000)
+"""Below the range from which the kernel takes the local ports of connections: a port must stay free across a restart."""
+
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port of the loopback address nobody listens on now; another process may take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback address nobody listens on now, and which this process has not been given before."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if port not in _given:
+                probe.bind(("127.0.0.1", port))
+                _given.add(port)
+                return port
 
 
 @contextlib.asynccontextmanager
