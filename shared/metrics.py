@@ -5,8 +5,9 @@ Labels hold names of things we wrote (a consumer, an outcome), never an id or an
 
 from collections.abc import Sequence
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
 PREFIX = "jembatan_"
 DECLARED: dict[str, str] = {}
 
@@ -32,9 +33,7 @@ def gauge(name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
     return Gauge(_declare(name, meaning), meaning, labels)
 
 
-def histogram(
-    name: str, meaning: str, labels: Sequence[str] = (), *, buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS
-) -> Histogram:
+def histogram(name: str, meaning: str, labels: Sequence[str] = (), *, buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS) -> Histogram:
     """A distribution, in base units."""
     return Histogram(_declare(name, meaning), meaning, labels, buckets=buckets)
 
@@ -52,15 +51,11 @@ BUSINESS_TIME = gauge("jembatan_business_time_seconds", "Business time as this p
 EVENTS = counter("jembatan_events_total", "Events written to the log by this process.", ("type",))
 RELAYED = counter("jembatan_relayed_total", "Events acknowledged by the broker.")
 STATEMENTS = counter("jembatan_statements_total", "SQL statements by the use case that sent them.", ("use_case",))
-TRANSACTION_RETRIES = counter(
-    "jembatan_transaction_retries_total", "Transactions repeated after a lost race or a deadlock.", ("use_case",)
-)
+TRANSACTION_RETRIES = counter("jembatan_transaction_retries_total", "Transactions repeated after a lost race or a deadlock.", ("use_case",))
 TIMERS_FIRED = counter("jembatan_timers_fired_total", "Timers fired and committed.", ("kind",))
 JOBS_ENDED = counter("jembatan_jobs_ended_total", "Jobs ended, by how.", ("kind", "state"))
 HTTP_REQUESTS = counter("jembatan_http_requests_total", "Answers given.", ("method", "route", "status"))
 HTTP_SECONDS = histogram("jembatan_http_request_seconds", "Time from request to answer.", ("method", "route"))
 TASK_FAILURES = counter("jembatan_task_failures_total", "Background tasks that ended and were restarted.", ("task",))
 READY = gauge("jembatan_ready", "1 when this process answers its readiness check with 200.", ("role",))
-RESTORED_BEHIND = gauge(
-    "jembatan_restored_behind_kafka", "1 when the broker holds events of ours that the log does not: nothing is sent."
-)
+RESTORED_BEHIND = gauge("jembatan_restored_behind_kafka", "1 when the broker holds events of ours that the log does not: nothing is sent.")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import time
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 
@@ -22,6 +22,7 @@ from shared.identity import Scope, Verifier
 from shared.jobs import Handler as JobHandler
 from shared.jobs import JobRunner
 from shared.kafka import Kafka
+from shared.parking import Sealer
 from shared.relay import Notifier, Relay, Reseal
 from shared.settings import Settings
 from shared.subscriptions import Subscription
@@ -29,7 +30,9 @@ from shared.supervised import Supervised
 from shared.timers import Handler as TimerHandler
 from shared.timers import TimerRunner
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from shared.bus import Bus
+
 STOP_SECONDS = 4.0
 CLEAN_SECONDS = 3600.0
 log = logs.logger("service")
@@ -89,7 +92,7 @@ class Service:
         self.stopping = False
         self.subscriptions: tuple[Subscription, ...] = ()
         self.relay: Relay | None = None
-        self.bus: Any = None
+        self.bus: Bus | None = None
         self.timer_runner: TimerRunner | None = None
         self.job_runner: JobRunner | None = None
         self.tasks: list[Supervised] = []
@@ -164,6 +167,12 @@ class Service:
             notifier = Notifier(self.db)
             self.db.on_events(notifier.hint)
             works.append(("notifier", notifier.run))
+        if "consumer" in settings.roles:
+            # Only consumers pay for importing FastStream.
+            from shared.bus import Bus
+
+            self.bus = Bus(self.db, self.kafka, self.subscriptions, Sealer(settings.mac))
+            works.append(("consumer", self.bus.run))
 
     async def _stop_tasks(self) -> None:
         if self.job_runner is not None:
@@ -205,13 +214,10 @@ class Service:
         except Exception as error:  # noqa: BLE001 - whatever keeps us from the database makes us unready, by name
             missing.append("database")
             log.debug("not ready", error=logs.kind(error))
-        for name, part in (("relay", self.relay), ("consumer", self.bus)):
-            if part is None:
-                continue
-            if getattr(part, "restored_behind", False):
-                missing.append("restored_behind_kafka")
-            elif not part.connected:
-                (degraded if "api" in roles else missing).append(f"kafka ({name})")
+        away = [name for name, part in (("relay", self.relay), ("consumer", self.bus)) if part is not None and not part.connected]
+        if self.relay is not None and self.relay.restored_behind:
+            missing.append("restored_behind_kafka")
+        (degraded if "api" in roles else missing).extend(f"kafka ({name})" for name in away)
         ready = not missing
         metrics.READY.labels("api" if "api" in roles else "+".join(sorted(roles))).set(ready)
         return Readiness(ready, tuple(missing), tuple(degraded))
@@ -229,6 +235,8 @@ class Service:
         metrics.GAPS.set(row["gaps"])
         metrics.TIMERS_DUE.set(row["timers_due"])
         metrics.JOBS_OPEN.set(row["jobs_open"])
+        if self.bus is not None and self.bus.reachable:
+            await self.bus.sample()
 
 
 _SAMPLE = """
