@@ -49,6 +49,7 @@ def subscribe(kafka: Kafka, topic: str, group: str, handle: Handle, listener: Co
         metadata_max_age_ms=10_000,
         graceful_timeout=STOP_SECONDS,
         apply_types=False,
+        serializer=None,
         logger=None,
     )
     subscriber: Any = None
@@ -83,7 +84,11 @@ def subscribe(kafka: Kafka, topic: str, group: str, handle: Handle, listener: Co
         listener=listener,
         **SESSION,
     )
-    subscriber(handle)
+    async def hear(records: Any) -> None:
+        # Annotated loosely on purpose: FastStream would check every record against a Protocol.
+        await handle(records)
+
+    subscriber(hear)
     assert_safe(broker)
     return broker
 
@@ -304,7 +309,7 @@ class Bus:
 
     async def _finish_rebuilds(self) -> None:
         async with self.db.begin("worker", self._scope, "bus.rebuilds") as tx:
-            for name in await rebuild.rebuilding(tx, list(self.subscriptions)):
+            for name in await rebuild.rebuilding(tx, list(self.subscriptions) or [""]):
                 async with self.kafka.admin() as admin:
                     group = self._grouper(name)()
                     offsets = await admin.list_consumer_group_offsets(group)

@@ -114,10 +114,10 @@ async def ends(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> dict[TopicP
 
 async def partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     """The partitions of a topic; none when it does not exist."""
-    await consumer._client.force_metadata_update()
     found = consumer.partitions_for_topic(topic)
-    if found is None:
-        await consumer.topics()
+    if not found:
+        await consumer._client.add_topic(topic)
+        await consumer._client.force_metadata_update()
         found = consumer.partitions_for_topic(topic)
     return set(found or ())
 

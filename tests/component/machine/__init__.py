@@ -1,0 +1,1 @@
+"""The machine on real Kafka and Postgres, without any service around it."""
