@@ -7,6 +7,7 @@ one newline at the end. Text tables have one line per worker or lot in canonical
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,9 +120,7 @@ def run_hash(files: dict[str, bytes]) -> str:
 
 def sign(files: dict[str, bytes], signature: Signature) -> bytes:
     """`signature.json`: RSA PKCS#1 v1.5 with SHA-256 over ``run hash|officer|role|time``, so that pow() verifies it."""
-    key = load_pem_private_key(signature.key_pem, password=None)
-    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < 2048:
-        raise ValueError("the signing key is RSA with at least 2048 bits")
+    key = _private_key(signature.key_pem)
     parts = (run_hash(files), signature.officer, signature.role, signature.time)
     if any(not part or "|" in part for part in parts):
         raise ValueError("officer, role and time are not empty and have no '|'")
@@ -139,6 +138,15 @@ def sign(files: dict[str, bytes], signature: Signature) -> bytes:
             "time": signature.time,
         }
     )
+
+
+@lru_cache(maxsize=2)
+def _private_key(pem: bytes) -> rsa.RSAPrivateKey:
+    # loading proves the primes, which takes 0.1 s
+    key = load_pem_private_key(pem, password=None)
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < 2048 or key.key_size % 8:
+        raise ValueError("the signing key is RSA with at least 2048 bits, whole bytes")
+    return key
 
 
 def own_row(instance: Instance, worker: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Stand-alone checker of a run folder: ``python3 -I verify.py RUN_DIR [--key HEX] [--commitment HEX] [--openings FILE]``.
+"""Stand-alone checker of a run folder: ``python3 -I verify.py RUN_DIR`` with, where known, --key, --commitment,
+--instance (all three are published before the result) and --openings (auditor, signer, or a person's own row).
 
 Standard library only, nothing of the project. One pass over the edges, memory a few machine words per worker and lot.
 It prints each test with what it looked at, and ends 0 when all hold, else 1. The format is docs/certificate.md.
@@ -34,8 +35,9 @@ def need(truth: object, text: str) -> None:
 
 
 class Verifier:
-    def __init__(self, folder: str, key: str = "", commitment: str = "", openings: str = "") -> None:
-        self.folder, self.key, self.commitment, self.openings = folder, key, commitment, openings
+    def __init__(self, folder: str, key: str = "", commitment: str = "", instance: str = "", openings: str = "") -> None:
+        self.folder, self.openings = folder, openings
+        self.key, self.commitment, self.instance = key.lower(), commitment.lower(), instance.lower()
         self.failed = 0
 
     def say(self, test: str, bad: int, looked: str) -> None:
@@ -106,7 +108,7 @@ class Verifier:
         bad = not sane or pow(int.from_bytes(seal, "big"), e, n) != int.from_bytes(want, "big")
         bad |= mark["run_hash"] != run_hash or mark["algorithm"] != "RSASSA-PKCS1-v1_5-SHA256"
         print_of_key = hashlib.sha256(f"{n:x}".encode()).hexdigest()
-        bad |= bool(self.key) and self.key.lower() != print_of_key
+        bad |= self.key not in ("", print_of_key)
         trust = "as given" if self.key else "compare it with the published one"
         who = f"{mark['officer']} as {mark['role']} at {mark['time']}"
         self.say("signature", int(bad), f"{who} over {run_hash[:16]}, key {print_of_key} ({trust})")
@@ -118,8 +120,8 @@ class Verifier:
         bad = hashlib.sha256(s).hexdigest() != drawn["commitment"]
         bad |= self.seed.hex() != drawn["seed"] or drawn["instance_hash"] != self.instance_hash
         bad |= min(len(s), len(r)) < 16 or drawn["operator_secret"] != s.hex() or drawn["second"] != r.hex()
-        bad |= bool(self.commitment) and self.commitment.lower() != drawn["commitment"]
-        self.say("lottery", int(bad), f"H(s) {drawn['commitment'][:16]}, seed = SHA-256(s|r|{self.instance_hash[:16]})")
+        bad |= self.commitment not in ("", drawn["commitment"]) or self.instance not in ("", self.instance_hash)
+        self.say("lottery", int(bad), f"H(s) {drawn['commitment'][:16]}, r {drawn['second'][:16]}, instance {self.instance_hash}")
 
     def tables(self) -> None:
         workers, lots = self.head["workers"], self.head["lots"]
@@ -282,9 +284,10 @@ def main() -> int:
     parser.add_argument("folder")
     parser.add_argument("--key", default="", help="published fingerprint of the signing key: SHA-256 of its modulus in hex")
     parser.add_argument("--commitment", default="", help="H(s) as the operator published it while the round was a draft")
+    parser.add_argument("--instance", default="", help="hash of instance.json as published at the freeze")
     parser.add_argument("--openings", default="", help="openings.jsonl of the auditor, or the one line of a person")
     given = parser.parse_args()
-    return Verifier(given.folder, given.key, given.commitment, given.openings).run()
+    return Verifier(given.folder, given.key, given.commitment, given.instance, given.openings).run()
 
 
 if __name__ == "__main__":
