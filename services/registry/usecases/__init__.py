@@ -1,0 +1,1 @@
+"""What the registry can do: one verb each, for a batch; the transaction comes first and is never committed here."""
