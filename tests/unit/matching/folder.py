@@ -41,6 +41,7 @@ def pem(which: int = 0) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+@cache
 def fingerprint(which: int = 0) -> str:
     key = load_pem_private_key(pem(which), password=None)
     assert isinstance(key, rsa.RSAPrivateKey)

@@ -193,7 +193,8 @@ def test_the_fast_checker_rejects_what_the_verifier_rejects() -> None:
     solution, rnd = made.solution, Random(4)
     assert check(solution).ok
     for _ in range(300):
-        m0, m, cut, closed = (a.copy() for a in (solution.m0_edge, solution.m_edge, solution.cut, solution.closed))
+        m0, m = solution.m0_edge.copy(), solution.m_edge.copy()
+        cut, closed = solution.cut.copy(), solution.closed.copy()
         worker, kind = rnd.randrange(len(m)), rnd.randrange(5)
         own = solution.instance.edges_of(worker)
         edge = rnd.choice([-1, *range(own.start, own.stop)])
