@@ -19,10 +19,6 @@ from services.notify.domain import (
     Written,
 )
 from services.notify.usecases.common import WINDOW, deliver, fail, reach
-    WINDOW,
-    deliver,
-    fail,
-)
 from shared import timers
 from shared.db import Tx
 from shared.events.notify import MessageSent
