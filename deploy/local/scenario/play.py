@@ -10,9 +10,9 @@ from pathlib import Path
 
 from .chapters import CHAPTERS
 from .driver import WIB, Driver, Place
-from .figures import read
+from .figures import Figures, read
 from .office import Office
-from .people import generate
+from .people import Person, generate
 from .stage import Stage, Step
 
 SLACK = 10.0
@@ -29,6 +29,8 @@ class Play:
     runs: Path
     say: Callable[[str], None]
     between: Callable[[Step], object] | None = None
+    alter: Callable[[Figures, tuple[Person, ...]], tuple[Figures, tuple[Person, ...]]] | None = None
+    """A what-if: other seats or other people than the files say."""
     stages: list[Stage] = field(default_factory=list)
     chapters: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -38,7 +40,10 @@ class Play:
         found = []
         for region in self.regions:
             figures = read(region)
-            stage = Stage(Office(driver, figures), figures, generate(figures, self.seed), said=self.say)
+            people = generate(figures, self.seed)
+            if self.alter is not None:
+                figures, people = self.alter(figures, people)
+            stage = Stage(Office(driver, figures), figures, people, said=self.say)
             stage.notes["runs"] = self.runs
             self.stages.append(stage)
             found += [(stage, step) for chapter in CHAPTERS for step in chapter.steps(stage)]
