@@ -3,13 +3,12 @@
 import contextlib
 import os
 import secrets
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.support.servers import Servers, drop_all, hold, pair, pair_folder
+from tests.support.servers import Servers, drop_all, hold, pair, pair_folder, remove
 
 _held = contextlib.ExitStack()
 
@@ -20,8 +19,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["JEMBATAN_TEST_SESSION"] = secrets.token_hex(6)
         folder = pair_folder()
         if "JEMBATAN_PAIR_FOLDER" not in os.environ:
-            # ignore_errors: the pair may still be writing its last lines there
-            _held.callback(shutil.rmtree, folder, ignore_errors=True)
+            # when pytest returns, no process of its is left
+            _held.callback(remove, folder)
         _held.enter_context(hold(folder))
 
 

@@ -6,6 +6,7 @@ pair as an inherited file descriptor, whose number is the argument. Over it trav
     -> {"do": "spawn", "key": 1, "argv": [...], "env": {...}, "cwd": "...", "log": "...", "user": null | "name",
         "orphan_signal": 9, "nice": 0}
     -> {"do": "signal", "key": 1, "signal": 15, "group": false}
+    -> {"do": "remove", "path": "..."}          (a folder, once the launcher is gone and every child has ended)
     <- {"key": 1, "pid": 4711}   |   {"key": 1, "error": "..."}   |   {"key": 1, "exited": 0}
 
 Promise: when the launcher is gone, however it died, the socket reads end-of-file, and no descendant is left
@@ -19,6 +20,7 @@ import json
 import os
 import pwd
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,6 +59,7 @@ class Keeper:
         self.keys: dict[int, int] = {}  # pid -> key
         # subprocess reaps through Popen objects; they are kept so that none is collected before its child ended
         self.popen: dict[int, subprocess.Popen[bytes]] = {}
+        self.folders: list[str] = []
 
     def say(self, **message: Any) -> None:
         with contextlib.suppress(OSError):  # the launcher is gone: the next read says so
@@ -146,6 +149,11 @@ class Keeper:
                     os.kill(pid, signal.SIGKILL)
             self.reap()
             time.sleep(0.02)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, order: dict[str, Any]) -> None:
+        self.folders.append(order["path"])
 
     def run(self) -> None:
         """Serve until the launcher closes its end or dies."""
@@ -179,7 +187,7 @@ class Keeper:
                 *lines, pending = (pending + received).split(b"\n")
                 for line in lines:
                     order = json.loads(line)
-                    (self.spawn if order["do"] == "spawn" else self.signal)(order)
+                    {"spawn": self.spawn, "signal": self.signal, "remove": self.remove}[order["do"]](order)
 
 
 def main() -> None:

@@ -72,6 +72,16 @@ async def pair(folder: Path) -> AsyncIterator[Servers]:
         yield await asyncio.to_thread(_start, folder)
 
 
+def remove(folder: Path, seconds: float = 60.0) -> None:
+    """Wait until the pair of this folder, which nobody may hold any more, has stopped; then remove the folder."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        with contextlib.suppress(BlockingIOError), _flock(folder / "pair.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+            break
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _start(folder: Path) -> Servers:
     """Start the pair process unless it is there, and wait until it has written where its servers are."""
     with _flock(folder / "start.lock", fcntl.LOCK_EX):
@@ -123,8 +133,8 @@ async def _serve(folder: Path) -> None:
     run = folder / f"run-{os.getpid()}"
     linger = float(os.environ.get("JEMBATAN_PAIR_LINGER", "0"))
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(shutil.rmtree, run, ignore_errors=True)
         processes = await stack.enter_async_context(Processes(run))
+        processes.remove_at_end(run)
         postgres_url, bootstrap = external_url(), os.environ.get(EXTERNAL_KAFKA)
         starting = []
         if postgres_url is None:

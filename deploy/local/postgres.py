@@ -14,6 +14,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Postgres:
         self._settings = SETTINGS | ({} if durable else FAST)
         self._password = secrets.token_hex(24)
         self._port = free_port()
+        self._data: Path | None = None
         self._process: Process | None = None
 
     @property
@@ -78,9 +80,10 @@ class Postgres:
     async def start(self) -> None:
         """Start (creating the cluster the first time) and return when it takes connections. Raises ProcessError."""
         account = await asyncio.to_thread(_account)
-        data = self._folder / "data"
-        if not (data / "PG_VERSION").exists():
-            await self._create(data, account)
+        if self._data is None:
+            self._data = await asyncio.to_thread(self._place, account)
+            await self._create(self._data, account)
+        data = self._data
         arguments = [f"--{key}={value}" for key, value in self._settings.items()]
         self._process = await self._processes.start(
             self._name,
@@ -104,36 +107,45 @@ class Postgres:
         await self.process.kill()
 
     async def _create(self, data: Path, account: str | None) -> None:
-        password_file = self._prepare(data, account)
-        tool = await self._processes.start(
-            f"{self._name}-initdb",
-            [
-                str(_binaries() / "initdb"),
-                *("-D", str(data), "-U", ADMIN, "--pwfile", str(password_file), "--auth=scram-sha-256"),
-                # the same ordering and case rules on every machine, whatever its locales
-                *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-                *("--no-sync", "-c", "scram_iterations=1"),
-            ],
-            cwd=data,
-            user=account,
-            env=_environment(),
+        password_file = await asyncio.to_thread(self._write_password, data, account)
+        arguments = (
+            *("-D", str(data), "-U", ADMIN, "--pwfile", str(password_file), "--auth=scram-sha-256"),
+            # the same ordering and case rules on every machine, whatever its locales
+            *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            *("--no-sync", "-c", "scram_iterations=1"),
         )
-        code = await tool.wait(READY_SECONDS)
-        password_file.unlink()
+        try:
+            tool = await self._processes.start(
+                f"{self._name}-initdb", [str(_binaries() / "initdb"), *arguments], cwd=data, user=account, env=_environment()
+            )
+            code = await tool.wait(READY_SECONDS)
+        finally:
+            password_file.unlink()
         if code != 0:
             raise ProcessError(f"initdb failed; {tool.log}:\n{tool.tail()}")
 
-    def _prepare(self, data: Path, account: str | None) -> Path:
-        data.mkdir(parents=True, exist_ok=True)
-        password_file = self._folder / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(self._password)
-        if account is not None:
-            for path in (data, password_file):
-                shutil.chown(path, account)
-            _open_way(data)
+    def _place(self, account: str | None) -> Path:
+        """Make the empty data folder: in `folder`, unless another account would be locked out on the way there."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        data = self._folder / "data"
+        if account is not None and not all(parent.stat().st_mode & stat.S_IXOTH for parent in data.absolute().parents):
+            # opening the way would not last: pytest, for one, closes its folder again whenever a session starts
+            data = Path(tempfile.mkdtemp(prefix="jembatan-postgres-"))
+            self._processes.remove_at_end(data)
+        else:
+            data.mkdir()
         data.chmod(0o700)
-        return password_file
+        if account is not None:
+            shutil.chown(data, account)
+        return data
+
+    def _write_password(self, data: Path, account: str | None) -> Path:
+        path = data.with_name(f"{data.name}.password")
+        path.touch(mode=0o600)
+        path.write_text(self._password)
+        if account is not None:
+            shutil.chown(path, account)
+        return path
 
     async def _answers(self) -> bool:
         try:

@@ -109,7 +109,6 @@ class Processes:
         self.folder = folder
         self._keys = itertools.count(1)
         self._children: dict[int, Process] = {}
-        self._link: socket.socket | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reader_task: asyncio.Task[None] | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -197,6 +196,10 @@ class Processes:
         )
         child.pid = await asyncio.shield(child._started)
         return child
+
+    def remove_at_end(self, folder: Path) -> None:
+        """Have the keeper remove this folder when all children have ended, even if the launcher is killed."""
+        self.order(do="remove", path=str(folder))
 
     def order(self, **message: Any) -> None:
         """Send one order to the keeper."""

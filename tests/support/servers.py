@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.local.pair import Servers, hold, pair
+from deploy.local.pair import Servers, hold, pair, remove
 from deploy.local.provision import Dsns, drop, provision
 
-__all__ = ["Dsns", "Servers", "drop_all", "fresh_database", "hold", "pair", "pair_folder", "role_names", "topic_prefix"]
+__all__ = ["Dsns", "Servers", "drop_all", "fresh_database", "hold", "pair", "pair_folder", "remove", "role_names", "topic_prefix"]
 
 _made: list[tuple[Servers, str, str]] = []
 _prefixes: dict[str, str] = {}

@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from deploy.local.kafka import Broker, FetchError, fetch, home
+from deploy.local.kafka import Broker, FetchError, aot, fetch, home
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Processes
 from deploy.local.servers.web import serving
@@ -101,3 +102,15 @@ async def test_the_jars_are_fetched_whole_and_a_forged_one_is_refused(tmp_path: 
     first.jars[0].write_bytes(b"damaged")
     monkeypatch.delenv("JEMBATAN_MAVEN_URL")
     assert fetch.digest_of((await asyncio.to_thread(home)).jars[0]) == fetch.locked_jars()[0].sha256
+
+
+@pytest.mark.slow
+async def test_the_start_up_cache_is_made_once_and_used(tmp_path: Path) -> None:
+    """Slow: the JVM writes the cache in 8 s of a whole core."""
+    assert await aot.make()
+    async with Processes(tmp_path) as processes:
+        broker = Broker(processes, tmp_path / "kafka")
+        await broker.start()
+        assert any("-XX:AOTCache=" in part for part in psutil.Process(broker.process.pid).cmdline())
+        assert "AOT cache" not in broker.process.tail(200)  # the JVM would say that it cannot use it
+        assert await aot.in_background(processes) is None

@@ -109,9 +109,13 @@ def test_kill_9_of_the_launcher_leaves_no_process(tmp_path: Path) -> None:
     names = {psutil.Process(pid).name() for pid in descendants}
     assert "java" in names and "postgres" in names
     assert len(descendants) > 5  # the keeper, the JVM, the postmaster and its helpers, the stubborn one and its child
+    postmaster = next(psutil.Process(pid) for pid in descendants if psutil.Process(pid).name() == "postgres")
+    data = Path(postmaster.cmdline()[postmaster.cmdline().index("-D") + 1])
     launcher.kill()
     launcher.wait()
     _wait("every descendant is gone", lambda: not _alive(descendants))
+    # pytest's folders are closed to other accounts: as root, the data was elsewhere, and is gone too
+    assert not data.exists() or tmp_path in data.parents
 
 
 def test_kill_9_of_the_keeper_ends_the_children_and_is_noticed(tmp_path: Path) -> None:
