@@ -321,3 +321,85 @@ async def toy(servers: Servers) -> AsyncIterator[Toy]:
 def workers(number: int) -> list[UUID]:
     """Fresh ids."""
     return [new_id() for _ in range(number)]
+
+
+@dataclass(slots=True)
+class Raw:
+    """A record as somebody may send it."""
+
+    topic: str
+    partition: int
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    key: bytes = b"k"
+    offset: int = 0
+
+    def but(self, value: Any = ..., **headers: bytes | None) -> "Raw":
+        """The same, with another value or other headers (None: a null header; b"" takes it away)."""
+        changed: list[tuple[str, bytes | None]] = [(n, v) for n, v in self.headers if n not in headers]
+        changed += [(n, v) for n, v in headers.items() if v != b""]
+        return Raw(self.topic, self.partition, self.value if value is ... else value, changed, self.key, self.offset)
+
+
+async def raws(t: Toy) -> list[Raw]:
+    """What the relay would send for everything in the registry's log, in order."""
+    from shared.envelope import headers_of
+
+    return [
+        Raw(
+            t.kafka.topic(row["topic"]),
+            row["shard"],
+            row["body"].encode(),
+            list(headers_of(row, prefix=t.kafka.prefix, source=t.kafka.source("registry"))),
+            str(row["key"]).encode(),
+            row["seq"],
+        )
+        for row in await t.registry.rows("SELECT * FROM event ORDER BY seq")
+    ]
+
+
+async def say(t: Toy, records: Sequence[Raw]) -> None:
+    """Send them, in this order."""
+    async with t.producer() as producer:
+        for raw in records:
+            await producer.send(raw.topic, value=raw.value, key=raw.key, headers=raw.headers, partition=raw.partition)
+        await producer.flush()
+
+
+async def consumed(t: Toy, *streams: Stream) -> None:
+    """Until every subscription has dealt with all that its topic holds."""
+
+    async def check() -> bool:
+        for bus in t.buses:
+            if not bus.connected:
+                return False
+            for name, subscription in bus.subscriptions.items():
+                held = len(await t.records(subscription.stream))
+                if sum(bus._ears[name].done.values()) < held:
+                    return False
+        return True
+
+    await until(check, "everything consumed")
+
+
+def inbox(t: Toy, subscription: Subscription) -> "Any":
+    """The receiving side alone, without a broker."""
+    from shared.envelope import Reader
+    from shared.inbox import Inbox
+
+    reader = Reader(t.kafka.prefix, t.kafka.installation, subscription.stream, subscription.types)
+    return Inbox(t.vendor.db, subscription, reader, t.sealer)
+
+
+async def known(t: Toy, *subscriptions: Subscription) -> None:
+    """Register consumers, as the bus does at start."""
+    from shared.rebuild import register
+
+    async with t.vendor.db.begin("worker", Scope.system("vendor"), "toy") as tx:
+        await register(tx, subscriptions)
+
+
+async def waiting(t: Toy) -> list[tuple[str, str]]:
+    """Kind and reason of what is parked."""
+    rows = await t.vendor.rows("SELECT kind, reason FROM parked WHERE state = 'waiting' ORDER BY kind, reason, version")
+    return [(row["kind"], row["reason"]) for row in rows]
