@@ -148,12 +148,7 @@ async def fold(tx: Tx, heard: Sequence[Heard]) -> Sequence[Outcome]:
         " SELECT worker_id, region, told, last FROM json_to_recordset(CAST(:d AS json))"
         " AS t(worker_id uuid, region text, told text, last int) ORDER BY worker_id"
         " ON CONFLICT (worker_id) DO UPDATE SET told = excluded.told, last = excluded.last",
-        d=doc(
-            [
-                {"worker_id": worker, "region": h.fact.region, "told": told[worker], "last": h.version}
-                for worker, h in last.items()
-            ]
-        ),
+        d=doc([{"worker_id": worker, "region": h.fact.region, "told": told[worker], "last": h.version} for worker, h in last.items()]),
     )
     return answers
 

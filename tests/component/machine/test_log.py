@@ -48,9 +48,7 @@ async def test_every_event_has_a_pending_row_and_an_audit_row_that_verifies(t: T
 async def test_a_note_keeps_only_commitments_of_personal_values(t: Toy) -> None:
     async with t.registry.db.begin("worker", Scope.system("registry"), "person.shown") as tx:
         tx.note("person.read", new_id(), REGION, purpose="payroll", private={"nik": "1374010101900001"})
-    (row,) = await t.registry.rows(
-        "SELECT a.entry, o.field, o.salt FROM audit a JOIN audit_opening o ON o.audit_id = a.id"
-    )
+    (row,) = await t.registry.rows("SELECT a.entry, o.field, o.salt FROM audit a JOIN audit_opening o ON o.audit_id = a.id")
     assert "1374010101900001" not in row["entry"]
     said = json.loads(row["entry"])
     assert said["commitments"] == {"nik": commitment(bytes(row["salt"]), "nik", "1374010101900001")}
