@@ -346,6 +346,7 @@ class Written:
     subject: str
     text: str
     html: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)

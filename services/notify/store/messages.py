@@ -205,6 +205,7 @@ async def printed(tx: Tx, region: str, *, agencies: Sequence[str], after: tuple[
     return await plain(
         tx,
         f"SELECT m.id, m.region, m.worker_id, {_AGENCY} AS agency, m.template, m.state, m.reason, m.question_id, m.details, m.created_at,"
+        " p.worker_number,"
         " q.about, q.answer_by FROM message m LEFT JOIN person p USING (worker_id) LEFT JOIN question q ON q.id = m.question_id"
         f" WHERE m.region = :region AND {_IN_AGENCIES} AND p.gone = ''"
         " AND (m.state IN ('listed', 'unknown') OR (m.state = 'failed' AND m.reason IN ('refused', 'no_address')))"

@@ -12,7 +12,7 @@ from .answers import (
     visit,
 )
 from .common import DELIVER, REMINDER, TERM, WINDOW, reach
-from .messages import claim, give_up_hand, open_window, print_list, settle
+from .messages import claim, details, give_up_hand, open_window, print_list, settle
 from .people import drop_contacts, keep_contacts, know_people
 from .questions import follow_offers, tell_placed
 
@@ -24,6 +24,7 @@ __all__ = [
     "answer_at_desk",
     "answer_by_link",
     "claim",
+    "details",
     "drop_contacts",
     "end_terms",
     "find_question",

@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,13 +33,22 @@ CLAIM = 20
 Write = Callable[[Letter, Pack], Written]
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """How many messages were taken (some may have ended at once), the letters to send, and how long to wait when none was taken."""
+
+    taken: int
+    letters: tuple[Sending, ...]
+    wait: timedelta | None
+
+
 async def open_window(tx: Tx, regions: Iterable[str]) -> None:
     """People may be written to again."""
     await deliver(tx, set(regions))
 
 
-async def claim(tx: Tx, region: str, hand: UUID, vault: Vault, write: Write, public_url: str) -> tuple[list[Sending], timedelta | None]:
-    """Take a few letters into hand, written and sealed; and how long to wait (wall clock) when only later ones are left.
+async def claim(tx: Tx, region: str, hand: UUID, vault: Vault, write: Write, public_url: str) -> Claimed:
+    """Take a few letters into hand, written and sealed; or say how long to wait (wall clock) when only later ones are left.
 
     Outside the hours in which people may be written to nothing is taken, and a timer comes back when they begin.
     """
@@ -49,8 +59,9 @@ async def claim(tx: Tx, region: str, hand: UUID, vault: Vault, write: Write, pub
     good, bad = domain.may_write(window, local), domain.may_write(window, local, bad_news=True)
     rows = await store.messages.claim(tx, region, hand, bad_news=bad, limit=CLAIM) if good else []
     if not rows:
-        return [], await _later(tx, region, good, bad, window, local)
-    return await _write(tx, hand, rows, pack, vault, write, public_url), None
+        return Claimed(0, (), await _later(tx, region, good, bad, window, local))
+    letters = await _write(tx, hand, rows, pack, vault, write, public_url)
+    return Claimed(len(rows), tuple(letters), None)
 
 
 async def _later(tx: Tx, region: str, good: bool, bad: bool, window: Window, local: datetime) -> timedelta | None:
@@ -162,3 +173,9 @@ def _contact(vault: Vault, held: Mapping[str, Any] | None) -> Contact | None:
         return Contact.decode(vault.open_key(held["wrapped"], held["worker_id"]).open(held["sealed"], "contact"))
     except Unreadable:
         return None
+
+
+def details(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stored message says about the seat."""
+    found: dict[str, Any] = json.loads(row["details"])
+    return found
