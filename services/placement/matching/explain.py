@@ -10,7 +10,8 @@ from .acceptance import NO_CUT, NO_SEAT
 from .instance import BITS, EdgeSpec, Instance, lottery_bits
 from .solution import Solution, solve
 
-MAX_TRIES = 64
+MAX_TRIES = 32
+SEAT_TRIES = 6
 SHORTAGE_ROUNDS = 8
 
 
@@ -163,7 +164,7 @@ def _changes(solution: Solution, worker: str, candidates: Sequence[Change]) -> I
         rivals = wished[instance.lot[wished] == instance.lot[edge]]
         ahead.append((int((solution.key[rivals] > solution.key[edge]).sum()), edge))
     ahead.sort()
-    lots = [(instance.lots[instance.lot[edge]], rivals) for rivals, edge in ahead[: MAX_TRIES // 4]]
+    lots = [(instance.lots[instance.lot[edge]], rivals) for rivals, edge in ahead[:SEAT_TRIES]]
     for lot, _ in lots:
         yield Change("one more seat", lot=lot, seats=1)
     lot, more = lots[0][0], 2

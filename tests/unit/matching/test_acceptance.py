@@ -168,8 +168,10 @@ def test_the_priority_order_is_the_pack_s() -> None:
         assert solve(build(seekers, [LotSpec("l", 1)], order), b"\1" * 32).assignment == {winner: "l"}
 
 
-def test_ranks_are_dense_and_follow_the_packed_priority() -> None:
-    instance = large_market(120, 0.9, 20, 4)
+@pytest.mark.parametrize("cells", [0, 1 << 25])
+def test_ranks_are_dense_and_follow_the_packed_priority(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    monkeypatch.setattr("services.placement.matching.instance.TABLE_CELLS", cells)
+    instance = large_market(400, 0.9, 20, 4)
     for lot in range(len(instance.lots)):
         edges = np.flatnonzero(instance.lot == lot)
         order = sorted({int(b) for b in instance.base[edges]})
