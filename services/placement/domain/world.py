@@ -264,6 +264,8 @@ class World:
         )
         self._state(placement, day)
         self._walk(placement, "placed")
+        # The last offer that was waited for closes the round.
+        self.refill.add(placement.region)
         return ""
 
     # --- people ------------------------------------------------------------------------------------------------------
