@@ -31,8 +31,7 @@ async def run_import(service: Service, safe: Safe, run: JobRun) -> Mapping[str, 
         if row is None or row["state"] in ("done", "failed"):
             return {}
         numbered = _lines(service.files.stream(reader, row["file_id"]))
-        first = await anext(numbered, (1, b""))
-        batch = await _begin(run, safe, row, first[1])
+        batch = await _begin(run, safe, row, await _first(numbered))
         if batch is not None:
             async for chunk in _chunks(numbered, behind=int(run.cursor.get("line", 0))):
                 counts = await _take(run, safe, batch, chunk)
@@ -48,7 +47,9 @@ async def run_import(service: Service, safe: Safe, run: JobRun) -> Mapping[str, 
 async def _begin(run: JobRun, safe: Safe, row: Any, header: bytes) -> Batch | None:
     async with run.step() as tx:
         batch = await importing.begin_import(tx, safe, row, header)
-        await run.save(tx, cursor=run.cursor or {"line": 0})
+        if not run.cursor:
+            # Saving counts as getting on; a start over that gets nowhere must not.
+            await run.save(tx, cursor={"line": 0})
     return batch
 
 
@@ -64,6 +65,13 @@ async def _take(run: JobRun, safe: Safe, batch: Batch, chunk: list[tuple[int, by
             if turn == ATTEMPTS or not lost_race(error):
                 raise
     raise AssertionError("not reached")
+
+
+async def _first(numbered: AsyncIterator[tuple[int, bytes]]) -> bytes:
+    # Not anext() with a default: on CPython 3.11 that ends an exhausted generator in SystemError.
+    async for _, raw in numbered:
+        return raw
+    return b""
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:

@@ -65,7 +65,7 @@ def upgrade() -> None:
         "person",
         uid("id", primary_key=True),
         text("region"),
-        sa.Column("nik_entry", sa.Text(), sa.UniqueConstraint(name="person_nik_once"), nullable=False),
+        text("nik_entry", unique=True),
         text("name_entry"),
         sa.Column("words", TEXTS, nullable=False),
         text("content_mac"),
