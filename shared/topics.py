@@ -112,12 +112,11 @@ async def apply(kafka: Kafka, topics: Sequence[Topic], *, replication: int = -1)
     async with kafka.admin() as admin:
         found = await _compare(admin, topics)
         if found.missing:
-            answer = await admin.create_topics(
-                [
-                    NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, topic_configs=topic.settings)
-                    for topic in found.missing
-                ]
-            )
+            new = [NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.settings) for topic in found.missing]
+            for topic in new:
+                # The class refuses -1 when made, though the broker understands it as its own default.
+                topic.replication_factor = replication
+            answer = await admin.create_topics(new)
             # 36: made by somebody else in the meantime.
             refused = [f"{error[0]} ({error[1]})" for error in answer.topic_errors if error[1] not in (0, 36)]
             if refused:
