@@ -32,6 +32,7 @@ import asyncpg
 import httpx2
 import msgspec
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from deploy.local.servers.issuer import Issuer
@@ -324,7 +325,14 @@ class Running:
             if not wanted:
                 continue
             group = self.kafka.group(self.name, one.name, generations.get(one.name, 1))
-            committed = await admin.list_consumer_group_offsets(group, partitions=list(wanted))
+            try:
+                committed = await admin.list_consumer_group_offsets(group, partitions=list(wanted))
+            except KafkaError as error:
+                # A broker that has just started may not have found the group's coordinator yet.
+                if not error.retriable:
+                    raise
+                left[one.name] = type(error).__name__
+                continue
             behind = {f"{p.topic}/{p.partition}": n for p, n in wanted.items() if (known := committed.get(p)) is None or known.offset < n}
             if behind:
                 left[one.name] = behind

@@ -30,7 +30,7 @@ QUESTION = Question(
     asked_at=ASKED,
     details={},
 )
-steady = settings(derandomize=True, deadline=None, max_examples=200)
+steady = settings(derandomize=True, deadline=None, max_examples=80)
 
 
 def says(what: str, at: datetime = ASKED + timedelta(days=1), reasons: tuple[str, ...] = ()) -> Answer:
