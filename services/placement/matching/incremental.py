@@ -184,26 +184,31 @@ def shortest_chain(instance: Instance, index: Index, m: Ints, present: Bools, fr
     """Fill one free seat at `lot` with an unplaced worker by the fewest moves; empty when nobody can come.
 
     Right-holders (`frozen`) stay, people who left (not `present`) are passed over. Of equally short chains the
-    highest key at the free seat wins, then at the next.
+    one whose mover has the highest key at the free seat wins, then at the next.
     """
     owner = instance.owner
     came: dict[int, int] = {lot: -1}
+    known = np.zeros(len(instance.lots), dtype=np.bool_)
+    known[lot] = True
     wave = [lot]
     while wave:
         following: list[int] = []
         for at in wave:
             edges = index.of(at)
-            edges = edges[present[owner[edges]]]
             people = owner[edges]
             held = m[people]
-            fresh = held < 0
+            fresh = (held < 0) & present[people]
             if fresh.any():
                 return _walk(instance, m, came, int(edges[fresh.argmax()]))
-            for edge, seat in zip(edges[~frozen[people]].tolist(), held[~frozen[people]].tolist(), strict=True):
-                source = int(instance.lot[seat])
-                if source not in came:
-                    came[source] = edge
-                    following.append(source)
+            movable = (held >= 0) & ~frozen[people]
+            edges, sources = edges[movable], instance.lot[held[movable]]
+            new = ~known[sources]
+            edges, sources = edges[new], sources[new]
+            lots, first = np.unique(sources, return_index=True)
+            known[lots] = True
+            order = np.argsort(first)
+            came.update(zip(lots[order].tolist(), edges[first[order]].tolist(), strict=True))
+            following += lots[order].tolist()
         wave = following
     return {}
 
