@@ -78,6 +78,11 @@ def signing_key() -> str:
     return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
+def issuer_of(folder: Path, name: str) -> Issuer:
+    """An issuer of the installation in this folder; another process of the same account mints the same tokens."""
+    return Issuer(name, f"https://{name}.id.jembatan.example", folder / "issuers")
+
+
 class Installation:
     """The files and keys of one run, and the environment made of them."""
 
@@ -106,7 +111,7 @@ class Installation:
         known = sources.regions()
         trusted = []
         for name, regions in issuers.items():
-            self.issuers[name] = Issuer(name, f"https://{name}.id.jembatan.example", self.folder / "issuers")
+            self.issuers[name] = issuer_of(self.folder, name)
             granted = sorted(regions) or sorted({*known, *(region[:2] for region in known)})
             trusted.append(self.issuers[name].trust(sorted(GRANTABLE), granted))
         self.issuers_file.write_text(json.dumps(trusted, indent=1))

@@ -8,6 +8,7 @@ async with interruptible(), Stack(Path("var/demo")) as stack:
 import asyncio
 import fcntl
 import itertools
+import json
 import os
 import secrets
 import shutil
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import httpx2
@@ -36,7 +37,11 @@ Result = TypeVar("Result")
 
 OPENING = datetime(2025, 1, 1, 2, tzinfo=UTC)
 """Business time at the start, unless the caller says otherwise: 09:00 WIB."""
-READY_SECONDS = 180.0
+READY_SECONDS = 300.0
+"""Forty processes may start at once on two cores."""
+STOP_SECONDS = 30.0
+RUNNING = "running.json"
+"""In the folder of a running installation, readable by us only: what `Stack.describe` says."""
 PREPARE_SECONDS = 180.0
 
 
@@ -150,6 +155,19 @@ class Stack:
         """service -> URL of a role that may read everything, for checks from outside the services."""
         return {service: with_database(self.admin_dsn, dsns.database) for service, dsns in self._dsns.items()}
 
+    def describe(self) -> dict[str, Any]:
+        """Where everything is, for other processes; with the clock's token and the superuser's password."""
+        return {
+            "pid": os.getpid(),
+            "services": {service: self.of(service, "api")[0].url for service in SERVICES},
+            "metrics": {unit.name: unit.metrics_url for unit in self.units},
+            "clock": {"url": self.clock.url, "token": self.clock.token},
+            "mail": {"smtp": self.sink.smtp_url, "messages": f"{self.sink.url}/messages"},
+            "kafka": self.bootstrap,
+            "topic_prefix": self.installation.topic_prefix,
+            "databases": self.reader_dsns(),
+        }
+
     # -- life
 
     async def __aenter__(self) -> Self:
@@ -187,6 +205,7 @@ class Stack:
         self._say(f"{len(self.units)} service processes")
         await _all(*(self.start(service) for service in SERVICES))
         self.seconds["ready"] = time.monotonic() - begun
+        await asyncio.to_thread(self._publish)
         if self._make_cache and self.broker is not None:
             await aot.in_background(self.processes)
 
@@ -198,8 +217,15 @@ class Stack:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ProcessError(f"another installation runs in {self.folder}: stop it (Ctrl-C in its terminal) or use another") from None
+        (self.folder / RUNNING).unlink(missing_ok=True)
         for name in ("kafka", "postgres", "logs", "cache", "packs", "issuers"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def _publish(self) -> None:
+        path = self.folder / RUNNING
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(self.describe(), indent=1))
+        self._exit.callback(path.unlink, missing_ok=True)
 
     def _install(self) -> Installation:
         return Installation(self.folder, topic_prefix=f"jembatan{self._suffix(EXTERNAL_KAFKA)}")
@@ -285,7 +311,7 @@ class Stack:
             # 300 connections of the server among up to 40 processes with two pools each
             pool=3 if self._apart else 8,
         )
-        child = await self.processes.start(unit.name, self._commands.serve(unit), env=environment)
+        child = await self.processes.start(unit.name, self._commands.serve(unit), env=environment, stop_seconds=STOP_SECONDS)
         self._children[unit.name] = child
         async with httpx2.AsyncClient(timeout=10) as client:
 

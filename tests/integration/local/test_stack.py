@@ -1,5 +1,6 @@
 """The installation comes up, its parts can be killed and started again, and nothing is left. With stand-in services."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import httpx2
 import psutil
 import pytest
 
-from deploy.local.installation import Unit
+from deploy.local.installation import Unit, issuer_of
 from deploy.local.processes import ProcessError
 from deploy.local.provision import SERVICES
-from deploy.local.stack import OPENING, Commands, Stack
+from deploy.local.stack import OPENING, RUNNING, Commands, Stack
 from shared.identity import Verifier
 from shared.regulation import load
 
@@ -78,6 +79,15 @@ async def test_an_installation_comes_up_survives_kills_and_goes_down(tmp_path: P
         caller = await verifier.verify(token)
         assert caller.scope.roles == {"desk"} and caller.scope.regions == {"13.74"}
         assert _regions(Path(vendor["JEMBATAN_PACKS_FOLDER"])) >= {"13.74", "15.05"}
+        # another process of this account finds the way
+        published = tmp_path / RUNNING
+        described = json.loads(published.read_text())
+        assert published.stat().st_mode & 0o077 == 0 and set(described["services"]) == set(SERVICES)
+        reader = await asyncpg.connect(described["databases"]["vendor"])
+        assert await reader.fetchval("SELECT current_database()") == "jembatan_vendor"
+        await reader.close()
+        other = issuer_of(tmp_path, "padang-panjang").mint("ani", ["desk"], ["13.74"])
+        assert (await verifier.verify(other)).scope.regions == {"13.74"}
         # kill, start, restart
         await stack.kill("vendor")
         assert [unit.service for unit in stack.down()] == ["vendor"]
@@ -92,6 +102,7 @@ async def test_an_installation_comes_up_survives_kills_and_goes_down(tmp_path: P
             await Stack(tmp_path, commands=COMMANDS).__aenter__()
         children = [child.pid for child in stack.processes.running]
     assert stack.exits == [("notify", 0), *stack.exits[1:]] and {code for _, code in stack.exits} == {0}
+    assert not published.exists()
     assert not [pid for pid in children if psutil.pid_exists(pid)]
 
 
