@@ -25,7 +25,7 @@ from shared.events.registry import WorkerLaidOff, WorkerLeft, WorkerProposed, Wo
 from shared.identity.scope import Scope
 from shared.ids import new_id
 from shared.kafka import Kafka
-from shared.migrations import create_machine, drop_machine, secure
+from shared.migrations import TABLES, create_machine, drop_machine, secure
 from shared.parking import Sealer
 from shared.rebuild import state_hash
 from shared.relay import Relay
@@ -34,6 +34,7 @@ from shared.topics import Topic, apply
 from tests.support.servers import Dsns, Servers, fresh_database
 
 REGION = "13.74"
+PARTITIONS = 4
 DAY = date(2026, 1, 5)
 HEARD = (WorkerRegistered, WorkerLaidOff, WorkerRecalled, WorkerProposed)
 """`worker.left` is on the topic too and nobody hears it."""
@@ -180,7 +181,6 @@ class Side:
     service: str
     dsns: Dsns
     db: Database
-    kafka: Kafka
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def write(self, *facts: Fact) -> list[UUID]:
@@ -292,25 +292,44 @@ class Toy:
         await until(check, f"{expected} facts in the view", seconds)
 
 
-@contextlib.asynccontextmanager
-async def toy(servers: Servers) -> AsyncIterator[Toy]:
-    """Two fresh databases and a fresh set of topics."""
-    kafka = Kafka((servers.bootstrap,), f"t{secrets.token_hex(5)}", "test", 4)
-    await apply(kafka, [Topic(kafka.topic(n), kind, "", (), kafka.partitions) for n, kind in TOPICS.items()], replication=1)
+async def sides(servers: Servers) -> list[Side]:
+    """The two databases, made once for all tests of the machine."""
     clock = SetClock(datetime(2026, 1, 5, 3, tzinfo=UTC))
-    sides = []
+    found = []
     for service in ("registry", "vendor"):
         dsns = await fresh_database(servers, service)
         await migrated(dsns)
-        db = Database(service, api_url=dsns.api, worker_url=dsns.worker, clock=clock, partitions=kafka.partitions)
-        sides.append(Side(service, dsns, db, kafka))
-    made = Toy(sides[0], sides[1], kafka, Sealer(secrets.token_bytes(32)))
+        db = Database(service, api_url=dsns.api, worker_url=dsns.worker, clock=clock, partitions=PARTITIONS)
+        found.append(Side(service, dsns, db))
+    return found
+
+
+async def clean(side: Side) -> None:
+    """As after the migration: nothing in any table."""
+    owner = await side.owner()
+    try:
+        await owner.execute("ALTER TABLE event DISABLE TRIGGER ALL; ALTER TABLE audit DISABLE TRIGGER ALL")
+        await owner.execute(f"TRUNCATE view, {', '.join(TABLES)} RESTART IDENTITY")
+        await owner.execute("ALTER TABLE event ENABLE TRIGGER ALL; ALTER TABLE audit ENABLE TRIGGER ALL")
+    finally:
+        await owner.close()
+
+
+@contextlib.asynccontextmanager
+async def toy(servers: Servers, both: list[Side], *, topics: bool = True) -> AsyncIterator[Toy]:
+    """Clean databases and a fresh set of topics."""
+    kafka = Kafka((servers.bootstrap,), f"t{secrets.token_hex(5)}", "test", PARTITIONS)
+    if topics:
+        await apply(kafka, [Topic(kafka.topic(n), kind, "", (), PARTITIONS) for n, kind in TOPICS.items()], replication=1)
+    made = Toy(both[0], both[1], kafka, Sealer(secrets.token_bytes(32)))
+    for side in both:
+        await clean(side)
     try:
         yield made
     finally:
-        for side in sides:
+        for side in both:
             await made.stop(side)
-            await side.db.close()
+            side.db._hints.clear()
 
 
 def workers(number: int) -> list[UUID]:

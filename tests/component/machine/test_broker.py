@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -330,7 +331,7 @@ async def test_a_compacted_topic_is_read_newest_first_wins_and_a_tombstone_delet
     seen: list[str] = []
 
     @projection("contacts", ContactChanged, gone=forget)
-    async def contacts(tx: Tx, heard: list[Heard]) -> None:  # type: ignore[misc]
+    async def contacts(tx: Tx, heard: Sequence[Heard]) -> None:
         seen.extend(h.fact.sealed for h in heard if isinstance(h.fact, ContactChanged))
 
     contact, worker = new_id(), new_id()
