@@ -17,23 +17,21 @@ DAY = date(2026, 1, 5)
 def answer(worker: UUID, says: str, **more: Any) -> AnswerReceived:
     """An answer at the front desk."""
     now = datetime(2026, 1, 5, 3, tzinfo=UTC)
-    return AnswerReceived(
-        **{
-            "region": "13.74",
-            "effective_on": DAY,
-            "question_id": new_id(),
-            "worker_id": worker,
-            "matter": "offer",
-            "about": new_id(),
-            "says": says,
-            "reasons": (),
-            "families": (),
-            "channel": "desk",
-            "received_at": now,
-            "received_wall": now,
-        }
-        | more
-    )
+    values: dict[str, Any] = {
+        "region": "13.74",
+        "effective_on": DAY,
+        "question_id": new_id(),
+        "worker_id": worker,
+        "matter": "offer",
+        "about": new_id(),
+        "says": says,
+        "reasons": (),
+        "families": (),
+        "channel": "desk",
+        "received_at": now,
+        "received_wall": now,
+    }
+    return AnswerReceived(**(values | more))
 
 
 async def three(registry: Running) -> list[UUID]:

@@ -14,24 +14,22 @@ VENDOR = new_id()
 
 def confirmed(worker: UUID, vendor: UUID = VENDOR, **more: Any) -> PlacementConfirmed:
     """A neighbour's fact."""
-    return PlacementConfirmed(
-        **{
-            "region": "13.74",
-            "effective_on": date(2026, 1, 5),
-            "placement_id": new_id(),
-            "worker_id": worker,
-            "offer_id": new_id(),
-            "contract_id": new_id(),
-            "lot_id": new_id(),
-            "vendor_id": vendor,
-            "terms": 1,
-            "agency": "rsud",
-            "job": "cleaning",
-            "incumbent": True,
-            "starts_on": date(2026, 1, 5),
-        }
-        | more
-    )
+    values: dict[str, Any] = {
+        "region": "13.74",
+        "effective_on": date(2026, 1, 5),
+        "placement_id": new_id(),
+        "worker_id": worker,
+        "offer_id": new_id(),
+        "contract_id": new_id(),
+        "lot_id": new_id(),
+        "vendor_id": vendor,
+        "terms": 1,
+        "agency": "rsud",
+        "job": "cleaning",
+        "incumbent": True,
+        "starts_on": date(2026, 1, 5),
+    }
+    return PlacementConfirmed(**(values | more))
 
 
 async def taken(registry: Running, count: int = 1, **more: str) -> tuple[list[dict[str, str]], list[UUID]]:
