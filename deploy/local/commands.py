@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from rich.table import Table
 from deploy.local import invariants
 from deploy.local.processes import ProcessError, interruptible
 from deploy.local.scenario import report
+from deploy.local.scenario.driver import NotQuiet, Refusal
 from deploy.local.scenario.figures import read, regions
 from deploy.local.scenario.play import Play, first_day
 from deploy.local.stack import Stack
@@ -42,12 +44,17 @@ def demo(
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
     try:
         asyncio.run(_demo(console, chosen, seed, folder, apart))
-    except (AssertionError, ExceptionGroup, ProcessError) as error:
-        console.print(f"[red]the demo did not hold:[/red] {error}", markup=True)
-        for note in getattr(error, "__notes__", ()):
-            console.print(note, markup=False)
+    except (AssertionError, ExceptionGroup, ProcessError, Refusal, NotQuiet, TimeoutError) as error:
+        notes = getattr(error, "__notes__", ())
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        console.print("the demo did not hold:", style="red")
+        for line in (f"{type(error).__name__}: {error}", *notes):
+            console.print(line, markup=False)
         console.print(f"the logs are in {folder / 'logs'}", markup=False)
-        raise
+        if os.environ.get("JEMBATAN_TRACEBACK"):
+            raise
+        raise typer.Exit(1) from None
 
 
 async def _demo(console: Console, chosen: Sequence[str], seed: int, folder: Path, apart: bool) -> None:

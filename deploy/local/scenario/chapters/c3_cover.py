@@ -63,7 +63,7 @@ async def selection(stage: Stage) -> None:
         )
     black = await register(stage, "PT Pernah Ingkar")
     await office.post("vendor", f"/v1/vendors/{black['id']}/qualification", assessor, minutes)
-    ban = {"reason": "wages withheld elsewhere", "decree": "SK-77/2025"}
+    ban = {"reason": "wages-withheld", "decree": "SK-77/2025"}
     await office.post("vendor", f"/v1/vendors/{black['id']}/debarment", assessor, ban)
     stage.notes["debarred"] = black["id"]
 

@@ -48,12 +48,7 @@ async def choices(stage: Stage) -> None:
     adding = [(worker, person) for worker, person in stage.persons.items() if person.adds]
     refusing = [w for w, p in stage.persons.items() if p.pool and p.will == "refuse" and p.family in others.families]
     await _gather(
-        [
-            office.post(
-                "notify", "/v1/desk/preferences", desk, {"worker_id": worker, "region": stage.region, "families": [p.family, p.adds]}
-            )
-            for worker, p in adding
-        ]
+        [office.post("notify", "/v1/desk/preferences", desk, {"worker_id": worker, "families": [p.family, p.adds]}) for worker, p in adding]
     )
     no = {"given": False, "channel": "desk"}
     await _gather([office.post("registry", f"/v1/people/{worker}/consent", clerk, no) for worker in refusing])
@@ -134,7 +129,7 @@ async def _answer(stage: Stage, offer: dict[str, Any], person: Person, question:
         await office.driver.call("POST", link, data={"says": says}, headers={"accept": "text/html"})
         stage.notes["by_link"] = stage.notes.get("by_link", 0) + 1
     else:
-        body = {"question_id": question["question_id"], "says": says, "reasons": [], "families": []}
+        body = {"question_id": question["id"], "says": says, "reasons": [], "families": []}
         await office.post("notify", "/v1/desk/answers", office.token("desk", "a"), body)
         stage.notes["by_desk"] = stage.notes.get("by_desk", 0) + 1
     if says == "yes" and timed:
@@ -166,10 +161,7 @@ async def visits(stage: Stage) -> None:
     open_ = [question async for question in office.list("notify", "/v1/questions", desk, state="open")]
     today = office.driver.place.business_now().date().isoformat()
     await _gather(
-        [
-            office.post("notify", "/v1/desk/visits", desk, {"question_id": question["question_id"], "visited_on": today})
-            for question in open_
-        ]
+        [office.post("notify", "/v1/desk/visits", desk, {"question_id": question["id"], "visited_on": today}) for question in open_]
     )
     stage.notes["visited"] = len(open_)
 

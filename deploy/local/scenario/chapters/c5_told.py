@@ -36,7 +36,7 @@ async def messages(stage: Stage) -> None:
             assert not any(word in mail.text.lower() for word in FORBIDDEN), mail.text
     assert read, "nobody was written to"
     stage.notes["mails_read"] = read
-    printed = [entry async for entry in office.list("notify", "/v1/printed-list", desk)]
+    printed = [entry async for entry in office.list("notify", "/v1/printed-list", desk, purpose="desk")]
     without = {offer["worker_id"] for offer in offers if not stage.persons[offer["worker_id"]].email}
     listed = {entry["worker_id"] for entry in printed}
     assert without <= listed, f"{len(without - listed)} people without mail are on no printed list"
