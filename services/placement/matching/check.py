@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .instance import Bools, Instance, Ints, keys
+from .instance import Bools, Instance, Ints, keys, spans
 
 if TYPE_CHECKING:
     from .solution import Solution
@@ -37,37 +37,39 @@ def check(solution: "Solution") -> Report:
     """Run every test on a solution; nothing is raised, the report says what is broken."""
     instance, m0, m = solution.instance, solution.m0_edge, solution.m_edge
     key = keys(instance, solution.seed)
-    lot, owner, q = instance.lot, instance.owner, instance.q
-    edge = np.arange(len(lot))
+    lot, q, ip = instance.lot, instance.q, instance.ip
     broken = {"keys": int((key != solution.key).sum()), "F0": _infeasible(instance, m0) + _infeasible(instance, m)}
     if broken["F0"]:
         return Report(broken, int((m >= 0).sum()), 0, 0, 0, 0)
     cut = _lowest(instance, key, m0, q > 0)
     full = np.bincount(lot[m0[m0 >= 0]], minlength=len(q)) >= q
     cut = np.where(full, cut, -1)
-    before0 = (m0[owner] < 0) | (edge < m0[owner])
-    broken["F1"] = int((cut != solution.cut).sum()) + int((before0 & (key >= cut[lot])).sum())
-    broken["F1 optimal"] = len(improving_cycle(instance, key, m0, before0))
-    rights = np.flatnonzero(instance.right)
-    rights = rights[(m0[owner[rights]] >= 0) & (rights >= m0[owner[rights]])]
+    wishes = spans(ip[:-1], np.where(m0 < 0, ip[1:], m0))
+    broken["F1"] = int((cut != solution.cut).sum()) + int((key[wishes] >= cut[lot[wishes]]).sum())
+    broken["F1 optimal"] = len(improving_cycle(instance, key, m0, wishes))
     held = np.zeros(len(m0), dtype=np.bool_)
-    held[owner[rights]] = True
+    placed = np.flatnonzero(m0 >= 0)
+    below = spans(m0[placed], ip[placed + 1])
+    held[np.repeat(placed, ip[placed + 1] - m0[placed])[instance.right[below]]] = True
     broken["F2"] = int((m0[held] != m[held]).sum())
     broken["F3"] = int(((m0 >= 0) & (m < 0)).sum())
     closed = solution.closed
-    inside = (m < 0) | (~held & closed[lot[np.maximum(m, 0)]]) if len(lot) else m < 0
-    leaks = inside[owner] & ~closed[lot]
+    inside = m < 0
+    inside[m >= 0] = ~held[m >= 0] & closed[lot[m[m >= 0]]]
+    exits = spans(ip[:-1][inside], ip[1:][inside])
     open_seats = closed & (np.bincount(lot[m[m >= 0]], minlength=len(q)) < q)
-    broken["F4"] = int(leaks.sum()) + int(open_seats.sum())
+    broken["F4"] = int((~closed[lot[exits]]).sum()) + int(open_seats.sum())
     low = _lowest(instance, key, m, np.ones(len(q), dtype=np.bool_))
-    broken["F5"] = int(((m < 0)[owner] & (key > low[lot])).sum())
+    claims = spans(ip[:-1][m < 0], ip[1:][m < 0])
+    broken["F5"] = int((key[claims] > low[lot[claims]]).sum())
     changed = (m >= 0) & (m != m0)
-    stays = np.where(changed, -1, m)
-    before = (m[owner] < 0) | (edge < m[owner])
-    low_stay = _lowest(instance, key, stays, np.ones(len(q), dtype=np.bool_))
+    low_stay = _lowest(instance, key, np.where(changed, -1, m), np.ones(len(q), dtype=np.bool_))
     mover = changed & (m0 >= 0)
-    broken["F6"] = int((before & ~mover[owner] & (key > low_stay[lot])).sum())
-    envious = np.unique(owner[before & (key > low[lot])])
+    tops = np.where(m < 0, ip[1:], m)
+    wishes = spans(ip[:-1][~mover], tops[~mover])
+    broken["F6"] = int((key[wishes] > low_stay[lot[wishes]]).sum())
+    wishes = spans(ip[:-1], tops)
+    envious = np.unique(np.repeat(np.arange(len(m)), tops - ip[:-1])[key[wishes] > low[lot[wishes]]])
     movers = int(mover.sum())
     return Report(broken, int((m >= 0).sum()), int(held.sum()), movers, int(changed.sum()) - movers, len(envious))
 
@@ -90,14 +92,14 @@ def _lowest(instance: Instance, key: Ints, m: Ints, lots: Bools) -> Ints:
     return low
 
 
-def improving_cycle(instance: Instance, key: Ints, m: Ints, before: Bools) -> list[int]:
+def improving_cycle(instance: Instance, key: Ints, m: Ints, wishes: Ints) -> list[int]:
     """Lots around which workers could all move up in a stable way; empty when `m` (stable) is worker-optimal.
 
-    Each lot points to the present lot of the best worker who would rather be here; a cycle is a rotation (Gusfield
-    and Irving, 1989), and a stable matching without one is the worker-optimal one.
+    `wishes` are the edges wished more than the seat held. Each lot points to the present lot of the best worker who
+    would rather be here; a cycle is a rotation (Gusfield and Irving, 1989), and a stable matching without one is the
+    worker-optimal one.
     """
     best = np.full(len(instance.lots), -1, dtype=np.int64)
-    wishes = np.flatnonzero(before)
     np.maximum.at(best, instance.lot[wishes], key[wishes])
     top = wishes[key[wishes] == best[instance.lot[wishes]]]
     target = np.full(len(instance.lots), -1, dtype=np.int64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
-from .instance import Bools, Instance, Ints, lottery_bits
+from .instance import Bools, Instance, Ints, lottery_bits, spans
 
 NOT_CHOSEN = np.iinfo(np.int64).max
 
@@ -27,13 +27,7 @@ def right_holders(instance: Instance, m0: Ints) -> Bools:
 
 def edges_of(instance: Instance, workers: Ints) -> Ints:
     """Edge indices of many workers, in order."""
-    starts = instance.ip[workers]
-    sizes = instance.ip[workers + 1] - starts
-    if not len(workers):
-        return np.zeros(0, dtype=np.int64)
-    before = np.cumsum(sizes) - sizes
-    spread: Ints = np.arange(int(sizes.sum()), dtype=np.int64) + np.repeat(starts - before, sizes)
-    return spread
+    return spans(instance.ip[workers], instance.ip[workers + 1])
 
 
 def reach(instance: Instance, m: Ints, frozen: Bools) -> tuple[Bools, Ints]:

@@ -192,24 +192,21 @@ def shortest_chain(instance: Instance, index: Index, m: Ints, present: Bools, fr
     known[lot] = True
     wave = [lot]
     while wave:
-        following: list[int] = []
-        for at in wave:
-            edges = index.of(at)
-            people = owner[edges]
-            held = m[people]
-            fresh = (held < 0) & present[people]
-            if fresh.any():
-                return _walk(instance, m, came, int(edges[fresh.argmax()]))
-            movable = (held >= 0) & ~frozen[people]
-            edges, sources = edges[movable], instance.lot[held[movable]]
-            new = ~known[sources]
-            edges, sources = edges[new], sources[new]
-            lots, first = np.unique(sources, return_index=True)
-            known[lots] = True
-            order = np.argsort(first)
-            came.update(zip(lots[order].tolist(), edges[first[order]].tolist(), strict=True))
-            following += lots[order].tolist()
-        wave = following
+        # all lots of a wave in one go, in the order they were reached, keys falling inside each
+        edges = np.concatenate([index.of(at) for at in wave])
+        people = owner[edges]
+        held = m[people]
+        fresh = np.flatnonzero((held < 0) & present[people])
+        if len(fresh):
+            return _walk(instance, m, came, int(edges[fresh[0]]))
+        edges, held = edges[~frozen[people]], held[~frozen[people]]
+        sources = instance.lot[held]
+        new = np.flatnonzero((held >= 0) & ~known[sources])
+        lots, first = np.unique(sources[new], return_index=True)
+        known[lots] = True
+        order = np.argsort(first)
+        wave = lots[order].tolist()
+        came.update(zip(wave, edges[new[first[order]]].tolist(), strict=True))
     return {}
 
 

@@ -87,7 +87,11 @@ class Instance:
         packed = np.zeros(len(self.lot), dtype=np.int64)
         for name in self.fields:
             packed <<= BITS[name]
-            packed += self.field(name)
+            if name == "nearness":
+                packed += MAX_KM
+                packed -= self.km
+            else:
+                packed += getattr(self, name)
         return packed
 
     def field(self, name: str) -> Ints:
@@ -211,6 +215,15 @@ def _within(groups: NDArray[Any]) -> Ints:
     return places
 
 
+def spans(starts: Ints, stops: Ints) -> Ints:
+    """The numbers of many half-open ranges, one range after the other."""
+    sizes = stops - starts
+    before = np.cumsum(sizes) - sizes
+    total = int(sizes.sum())
+    spread: Ints = np.arange(total, dtype=np.int64) + np.repeat(starts - before, sizes)
+    return spread
+
+
 def canonical_priority(priority: Sequence[str]) -> tuple[str, ...]:
     """The pack's order with the lottery as the last digit; an unknown, doubled or misplaced field is refused."""
     names = tuple(priority)
@@ -298,7 +311,8 @@ def keys(instance: Instance, seed: bytes) -> Ints:
         raise ValueError("two lottery numbers are equal: draw again")
     place = np.empty(len(drawn), dtype=np.int64)
     place[np.argsort(drawn)] = np.arange(len(drawn))
-    packed: Ints = (instance.base << lottery_bits(instance)) + place[instance.owner]
+    packed: Ints = instance.base << lottery_bits(instance)
+    packed += np.repeat(place, np.diff(instance.ip))
     return packed
 
 

@@ -2,13 +2,16 @@
 
 import ast
 import hashlib
+import inspect
 import json
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from services.placement import matching
@@ -26,7 +29,7 @@ from services.placement.matching import (
     solve,
 )
 from services.placement.matching.check import improving_cycle
-from services.placement.matching.instance import numbers
+from services.placement.matching.instance import numbers, spans
 from services.placement.matching.verify import cycle
 from tests.bench.matching.generator import market as large_market
 from tests.unit.matching.folder import PACK, Folder, Run, canonical, decision, fingerprint, pem, published, run, verify
@@ -150,9 +153,8 @@ def test_a_stable_matching_that_is_not_the_workers_best_is_found() -> None:
             m[:] = -1
             for worker, lot in match.items():
                 m[place[worker]] = instance.ip[place[worker]] + plain.wish[worker].index(lot)
-            owner = instance.owner
-            before = (m[owner] < 0) | (solution.key * 0 + range(len(owner)) < m[owner])
-            ring = improving_cycle(instance, solution.key, m, before)
+            wishes = spans(instance.ip[:-1], np.where(m < 0, instance.ip[1:], m))
+            ring = improving_cycle(instance, solution.key, m, wishes)
             assert bool(ring) == (match != solution.m0)
             found, clean = found + bool(ring), clean + (not ring)
     assert found > 10 and clean > 300
@@ -186,6 +188,24 @@ def test_signing_later_gives_the_same_folder_and_bad_decisions_are_refused() -> 
     with pytest.raises(ValueError, match="officer"):
         sign(files, Signature("a|b", "ppk", "2026-01-05T02:00:00Z", pem()))
     assert fingerprint(0) != fingerprint(1)
+
+
+def test_the_example_of_the_package_runs_as_written() -> None:
+    example = inspect.cleandoc(str(matching.__doc__).split("How placement's use cases use it::")[1].split("After a run:")[0])
+    names = {"s": b"s" * 32, "r": b"r" * 32, "salt": b"x" * 32, "pack_hash": PACK, "rsa_private_pem": pem()}
+    exec(textwrap.dedent(example), names)
+    assert names["solution"].assignment == {"w-01": "lot-a"}  # type: ignore[attr-defined]
+
+
+def test_the_small_program_of_the_page_checks_the_seals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[3].joinpath("docs", "certificate.md").read_text()
+    program = page.split("```python\n")[1].split("```")[0]
+    made, folder = run(1), Folder(tmp_path)
+    monkeypatch.chdir(folder.put(made.files))
+    exec(program, {})
+    folder.put({**made.files, "run.json": made.files["run.json"].replace(b"1.0.0", b"1.0.1")})
+    with pytest.raises(AssertionError):
+        exec(program, {})
 
 
 def test_the_fast_checker_rejects_what_the_verifier_rejects() -> None:
