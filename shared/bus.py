@@ -18,7 +18,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared import logs, metrics, parking, rebuild, resend, tracing
-from shared.db import Database
+from shared.db import Database, transient
 from shared.envelope import Reader, Record, header
 from shared.identity.scope import Scope
 from shared.inbox import Inbox, StaleGeneration
@@ -84,6 +84,7 @@ def subscribe(kafka: Kafka, topic: str, group: str, handle: Handle, listener: Co
         listener=listener,
         **SESSION,
     )
+
     async def hear(records: Any) -> None:
         # Annotated loosely on purpose: FastStream would check every record against a Protocol.
         await handle(records)
@@ -139,6 +140,7 @@ class Ear(ConsumerRebalanceListener):  # type: ignore[misc]
         failures = 0
         while True:
             self.again.clear()
+            self.stopping = False
             self.done, self.assigned, self.joined = {}, frozenset(), False
             self._broker = subscribe(kafka, self.topic, group(), self.handle, self)
             try:
@@ -154,7 +156,8 @@ class Ear(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _stop(self) -> None:
         broker, self._broker = self._broker, None
-        self.joined = False
+        # A batch that is waiting for better times is given back at once.
+        self.joined, self.stopping = False, True
         if broker is not None:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
@@ -217,6 +220,7 @@ class Bus:
         self._turns: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in self.subscriptions}
         self._pace = resend.Pace()
         self._probe: AIOKafkaConsumer | None = None
+        self._looking = asyncio.Lock()
 
     @property
     def connected(self) -> bool:
@@ -225,7 +229,7 @@ class Bus:
 
     async def run(self) -> None:
         """Hear until cancelled."""
-        await self._register()
+        await self._known()
         self._ears = {name: Ear(name, self.kafka.topic(s.stream), self._taker(name)) for name, s in self.subscriptions.items()}
         self._ears[RESEND] = Ear(RESEND, self.kafka.topic(RESEND), self._answer)
         try:
@@ -234,10 +238,19 @@ class Bus:
                     group.create_task(ear.keep(self.kafka, self._grouper(name)), name=f"ear {name}")
                 group.create_task(self._keep_house(), name="bus housekeeping")
         finally:
-            for ear in self._ears.values():
-                ear.stopping = True
             await self._drop_probe()
             self.reachable = False
+
+    async def _known(self) -> None:
+        """Register, once the database is there."""
+        while True:
+            try:
+                return await self._register()
+            except Exception as error:
+                if not transient(error):
+                    raise
+                log.warning("waiting for the database", error=logs.kind(error))
+            await asyncio.sleep(1)
 
     def _grouper(self, name: str) -> Callable[[], str]:
         return lambda: self.kafka.group(self.db.service, name, self._generations.get(name, 1))
@@ -330,10 +343,11 @@ class Bus:
 
     async def sample(self) -> None:
         """Bring the lag gauges up to date. Raises what the client raises when the broker does not answer."""
-        if self._probe is None:
-            probe = self.kafka.consumer()
-            await probe.start()
-            self._probe = probe
+        async with self._looking:
+            if self._probe is None:
+                probe = self.kafka.consumer()
+                await probe.start()
+                self._probe = probe
         limits = await ends(self._probe, sorted({ear.topic for ear in self._ears.values()}))
         for name, ear in self._ears.items():
             if name == RESEND:

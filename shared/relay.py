@@ -9,6 +9,7 @@ aggregate sent out of order: a shard is read by sequence, and a failed send ends
 import asyncio
 import contextlib
 import json
+import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -30,6 +31,8 @@ BATCH: Final = 2_000
 POLL_SECONDS: Final = 0.25
 LOCK_SECONDS: Final = 1.0
 CHECK_DEPTH: Final = 20
+LONGEST_PAUSE: Final = 3.0
+CALM_SECONDS: Final = 10.0
 log = logs.logger("relay")
 
 Reseal = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, str]]]
@@ -41,7 +44,7 @@ class NotOurs(RuntimeError):
 
 
 class Relay:
-    """Publishes one service's events. `run` works until it is cancelled, and raises on failures: run it supervised."""
+    """Publishes one service's events. `run` works until it is cancelled: what fails is built anew and tried again."""
 
     def __init__(self, db: Database, kafka: Kafka, *, direct_url: str, reseal: Reseal | None = None, batch: int = BATCH) -> None:
         self.db = db
@@ -63,7 +66,20 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Hold shards and send what waits in them."""
+        """Hold shards and send what waits in them; `problem` says what keeps us from it."""
+        failures = 0
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._session()
+            except Exception as error:  # noqa: BLE001 - client and driver fail in many ways; each one means: build anew
+                self.problem = str(error) if isinstance(error, NotOurs) else logs.kind(error)
+                log.warning("relay interrupted", problem=self.problem, where=logs.where(error))
+            failures = failures + 1 if asyncio.get_running_loop().time() - began < CALM_SECONDS else 1
+            await asyncio.sleep(min(LONGEST_PAUSE, 0.1 * 2 ** min(failures, 8)) * random.uniform(0.5, 1))
+
+    async def _session(self) -> None:
+        """One connection, one producer, until one of them fails."""
         link: asyncpg.Connection[Any] | None = None
         producer: AIOKafkaProducer | None = None
         try:
@@ -74,10 +90,6 @@ class Relay:
             self.connected, self.problem = True, ""
             log.info("relay started", pending=await link.fetchval("SELECT count(*) FROM pending"))
             await self._work(link, producer)
-        except NotOurs as error:
-            self.problem = str(error)
-            log.error("relay refuses to send", reason=str(error))
-            raise
         finally:
             self.connected = False
             self.held = frozenset()
