@@ -11,6 +11,8 @@ from services.registry.schemas import (
     BalanceOut,
     ConsentIn,
     ConsentOut,
+    CorrectionIn,
+    CorrectionOut,
     ErasureIn,
     ErasureOut,
     LookupIn,
@@ -108,6 +110,20 @@ async def change_consent(worker_id: UUID, body: ConsentIn, call: CallDep) -> Res
         return ConsentOut(worker_id=worker_id, given=body.given, changed=changed)
 
     return await call.write("people.consent", "consent.write", work)
+
+
+@router.post("/people/{worker_id}/correction", response_model=CorrectionOut)
+async def correct_identity(worker_id: UUID, body: CorrectionIn, call: CallDep) -> Response:
+    """Correct a name, birth date, form of address or contact, at the version that was seen (If-Match)."""
+    changes = body.model_dump(exclude={"reason"}, exclude_none=True)
+    expected = call.if_match()
+
+    async def work(tx: Tx) -> CorrectionOut:
+        changed, version = await people.correct_identity(tx, safe_of(call), worker_id, changes, body.reason, expected)
+        call.etag(version)
+        return CorrectionOut(worker_id=worker_id, changed=changed)
+
+    return await call.write("people.correct", "people.write", work)
 
 
 @router.post("/people/{worker_id}/erasure", response_model=ErasureOut)

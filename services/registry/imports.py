@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from services.registry import schemas, store
-from services.registry.schemas import ImportOut
+from services.registry.schemas import ConflictOut, ImportOut
 from services.registry.store.vault import Safe
 from services.registry.usecases import importing
 from shared.db import Tx
@@ -52,6 +52,19 @@ async def list_imports(call: CallDep, paging: PagingDep, region: Region) -> Page
         return paging.page(rows, lambda row: (row["received_at"], row["id"]), ImportOut.of)
 
     return await call.read("imports.list", "people.import", work)
+
+
+@router.get("/conflicts")
+async def list_conflicts(call: CallDep, paging: PagingDep, region: Region) -> Page[ConflictOut]:
+    """People whom this region's and another region's files both name, newest first."""
+    start = paging.after(datetime, UUID)
+
+    async def work(tx: Tx) -> Page[ConflictOut]:
+        tx.scope.require("people.import", region)
+        rows = await store.imports.conflicts(tx, region, (start[0], start[1]) if start else None, paging.limit)
+        return paging.page(rows, lambda row: (row["recorded_at"], row["id"]), ConflictOut.of)
+
+    return await call.read("imports.conflicts", "people.import", work)
 
 
 @router.get("/{import_id}")

@@ -1,6 +1,7 @@
 """Door: durable long work. A file is read by the stream and taken in by chunks, each committed with the place it ends at."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,8 @@ def jobs(service: Service) -> Mapping[str, Handler]:
 async def run_import(service: Service, safe: Safe, run: JobRun) -> Mapping[str, Any]:
     """Take in one file. A second start goes on behind the last committed line."""
     import_id = UUID(run.payload["import_id"])
+    # Whoever sent the file decided; the machine only carries it out.
+    run.scope = replace(run.scope, actor=run.actor or run.scope.actor)
     async with run.db.begin("worker", run.scope, "imports.read") as reader:
         row = await store.imports.find(reader, import_id)
         if row is None or row["state"] in ("done", "failed"):

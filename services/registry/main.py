@@ -11,7 +11,7 @@ from services.registry import api, imports
 from services.registry.jobs import jobs
 from services.registry.settings import RegistrySettings
 from services.registry.subscribers import SUBSCRIPTIONS
-from services.registry.timers import TIMERS
+from services.registry.timers import DAILY, TIMERS
 from services.registry.usecases.people import reseal_contacts
 from shared.db import Tx
 from shared.relay import Reseal
@@ -35,6 +35,7 @@ def create_app() -> FastAPI:
             subscriptions=SUBSCRIPTIONS,
             timers=TIMERS,
             jobs=jobs,
+            daily=DAILY,
             lifespan=resources,
             reseal=_reseal,
             about="People, decrees and the balance. Vault of identities.",

@@ -191,6 +191,37 @@ class MergeIn(Body):
     reason: str = Field(min_length=1, max_length=200)
 
 
+class CorrectionIn(Body):
+    """What is corrected of an identity; what is absent stays. A wrong NIK is another person's file: merge instead."""
+
+    reason: str = Field(min_length=1, max_length=200)
+    name: str | None = Field(None, min_length=1, max_length=200)
+    birth_date: date | None = None
+    address_form: Literal["Ibu", "Bapak", "Kak"] | None = None
+    email: str | None = Field(None, max_length=254)
+    phone: str | None = Field(None, max_length=30)
+
+
+class CorrectionOut(Body):
+    worker_id: UUID
+    changed: bool
+
+
+class ConflictOut(Body):
+    """A case for two offices: a file of this region, or of the other one, named somebody the other holds."""
+
+    conflict_id: UUID
+    region: str
+    other_region: str
+    import_id: UUID
+    line: int
+    recorded_at: datetime
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        return cls(conflict_id=row["id"], **{name: row[name] for name in cls.model_fields if name != "conflict_id"})
+
+
 class Nothing(Body):
     """An empty body."""
 

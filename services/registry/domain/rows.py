@@ -170,6 +170,21 @@ class Reader:
         return self.day(column) if self.cells.get(column) else None
 
 
+def sound_email(text: str) -> str:
+    """The address, or nothing. Raises `Defect`."""
+    if text and not _EMAIL.match(text):
+        raise Defect("email", "bad_value")
+    return text
+
+
+def sound_phone(text: str) -> str:
+    """The number without spaces, dots, brackets and hyphens, or nothing. Raises `Defect`."""
+    digits = re.sub(r"[ .()-]", "", text)
+    if digits and not _PHONE.match(digits):
+        raise Defect("phone", "bad_value")
+    return digits
+
+
 def person(line: int, cells: Mapping[str, str], codes: Codes) -> PersonRow:
     """A row of a people file. Raises `Defect` with the first thing that is wrong."""
     r = Reader(cells, codes)
@@ -189,11 +204,7 @@ def person(line: int, cells: Mapping[str, str], codes: Codes) -> PersonRow:
         raise Defect("birth_date", "bad_date")
     if end is not None and end < start:
         raise Defect("service_end", "end_before_start")
-    email, phone = r.maybe("email", 254), re.sub(r"[ .()-]", "", r.maybe("phone", 30))
-    if email and not _EMAIL.match(email):
-        raise Defect("email", "bad_value")
-    if phone and not _PHONE.match(phone):
-        raise Defect("phone", "bad_value")
+    email, phone = sound_email(r.maybe("email", 254)), sound_phone(r.maybe("phone", 30))
     code = r.maybe("selection_code", 20)
     profile = Profile(cells["agency"], cells["job_family"], cells["kecamatan"], start, end, code)
     return PersonRow(line, Identity(nik, name, birth, form, email, phone), profile, later is not None and later >= codes.bar)

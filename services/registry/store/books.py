@@ -42,6 +42,12 @@ async def papers(tx: Tx, worker_id: UUID) -> list[UUID]:
     return [row["id"] for row in await tx.rows("SELECT id FROM credential WHERE worker_id = :id", id=worker_id)]
 
 
+async def guards_by_date(tx: Tx, worker_id: UUID) -> bool:
+    """Whether a last day as a guard is on record."""
+    row = await tx.one("SELECT 1 AS one FROM credential WHERE worker_id = :id AND credential = 'guard_until'", id=worker_id)
+    return row is not None
+
+
 # Consent --------------------------------------------------------------------------------------------------------------------------
 
 

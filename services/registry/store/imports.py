@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -163,6 +164,28 @@ async def add_conflicts(tx: Tx, import_id: UUID, region: str, found: Sequence[tu
                 ]
             ),
         )
+
+
+async def conflicts(tx: Tx, region: str, after: tuple[Any, UUID] | None, limit: int) -> Sequence[RowMapping]:
+    """The region's cases with other regions, newest first."""
+    return await tx.rows(
+        "SELECT id, region, other_region, import_id, line, recorded_at FROM conflict WHERE region = :region"
+        + (" AND (recorded_at, id) < (:at, :id)" if after else "")
+        + " ORDER BY recorded_at DESC, id DESC LIMIT :limit",
+        region=region,
+        limit=limit + 1,
+        **({"at": after[0], "id": after[1]} if after else {}),
+    )
+
+
+async def sweep(tx: Tx) -> int:
+    """Delete stored files that no open job needs and that are older than a day: uploads repeated under one key, failed imports."""
+    return await tx.run(
+        "WITH f AS (DELETE FROM file WHERE kind = 'import' AND created_at < :before AND NOT EXISTS (SELECT 1 FROM import_file i"
+        " JOIN job j ON j.id = i.job_id WHERE i.file_id = file.id AND j.state IN ('queued', 'running')) RETURNING id)"
+        " DELETE FROM file_chunk WHERE file_id IN (SELECT id FROM f)",
+        before=tx.stamp.wall - timedelta(days=1),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,11 @@ async def correct_workers(tx: Tx, workers: Sequence[tuple[UUID, Profile]]) -> No
         )
 
 
+async def touch(tx: Tx, worker_id: UUID) -> None:
+    """The record of a worker changed."""
+    await tx.run("UPDATE worker SET version = version + 1 WHERE id = :id", id=worker_id)
+
+
 def _profile(p: Profile) -> dict[str, Any]:
     return {
         "agency": p.agency,

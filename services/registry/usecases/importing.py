@@ -91,6 +91,11 @@ async def end_import(tx: Tx, import_id: UUID) -> None:
     await store.imports.end(tx, import_id, "done")
 
 
+async def sweep_files(tx: Tx) -> None:
+    """Destroy stored bytes that nobody will read any more."""
+    await store.imports.sweep(tx)
+
+
 def columns(row: Any) -> tuple[str, ...]:
     """The columns of the file as it came."""
     return text.header(bytes(row["header"])).columns if row["header"] else ()

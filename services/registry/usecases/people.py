@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from services.registry import store
 from services.registry.domain import access, standing
-from services.registry.domain.people import Identity, Profile
+from services.registry.domain.people import Identity, Profile, normal_name
+from services.registry.domain.rows import Defect, sound_email, sound_phone
 from services.registry.domain.standing import Column, Present
 from services.registry.store.people import profile
 from services.registry.store.vault import Safe
-from services.registry.usecases.deciding import EXPIRY
+from services.registry.usecases.deciding import EXPIRY, keep_guard_dates
+from services.registry.usecases.taking import tell_contact
 from shared.db import Tx
 from shared.errors import Forbidden, Invalid, NotFound, Refused
 from shared.events import Cause
@@ -216,6 +218,37 @@ async def change_consent(tx: Tx, worker_id: UUID, *, given: bool, channel: str, 
     if outcome == "unknown-worker":
         raise NotFound
     return outcome == "changed"
+
+
+async def correct_identity(
+    tx: Tx, safe: Safe, worker_id: UUID, changes: Mapping[str, Any], reason: str, expected: int | None
+) -> tuple[bool, int]:
+    """Correct name, birth date, form of address or contact; whether anything changed, and the record's version now."""
+    row = await _worker(tx, worker_id, lock=True)
+    tx.scope.require("people.write", row["region"])
+    if row["person_id"] is None:
+        raise NotFound
+    if expected is not None and expected != row["version"]:
+        raise Refused("changed-meanwhile", "Read it again and repeat the change on what you find.", status=412)
+    old = safe.open(row["person_id"], row["wrapped"], row["sealed"])
+    try:
+        contact = {"email": sound_email(changes.get("email", old.email)), "phone": sound_phone(changes.get("phone", old.phone))}
+        new = replace(old, **{**changes, **contact})
+    except Defect as defect:
+        raise Invalid([(defect.column, defect.code, "is not what it should be")]) from None
+    if not normal_name(new.name) or new.birth_date >= row["service_start"]:
+        raise Invalid([("name" if new.birth_date < row["service_start"] else "birth_date", "bad_value", "is not what it should be")])
+    if new == old:
+        return False, row["version"]
+    region, before, after = row["region"], safe.marks(old), safe.marks(new)
+    await store.people.reseal_people(tx, [(row["person_id"], safe.seal(row["person_id"], new, after, row["wrapped"]))])
+    await store.people.touch(tx, worker_id)
+    if before.contact_mac != after.contact_mac:
+        tell_contact(tx, safe, region, worker_id, row["worker_number"], new)
+    if new.birth_date != old.birth_date and await store.books.guards_by_date(tx, worker_id):
+        await keep_guard_dates(tx, safe, await tx.pack(region), region, {worker_id: row["person_id"]})
+    tx.note("person.corrected", worker_id, region, purpose=reason)
+    return True, row["version"] + 1
 
 
 async def erase_person(tx: Tx, worker_id: UUID, ground: str) -> None:
