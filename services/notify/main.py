@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from services.notify import api, pages
 from services.notify.channels import Mail, Texts
-from services.notify.jobs import jobs
+from services.notify.delivery import jobs
 from services.notify.settings import Settings
 from services.notify.subscribers import subscriptions
 from services.notify.timers import TIMERS

@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback, with moods: accept, refuse, defer, silent (takes the letter and hangs up), away."""
+"""A real SMTP server on loopback, with moods: accept, refuse, defer, silent (takes the letter and hangs up), slow, away."""
 
 import asyncio
 import contextlib
@@ -22,6 +22,8 @@ class Sink:
         self._server: asyncio.Server | None = None
         self.letters: dict[str, list[EmailMessage]] = {}
         self.port = 0
+        self.taken = asyncio.Event()
+        self.go_on = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -29,6 +31,8 @@ class Sink:
 
     def mood(self, mood: str) -> None:
         self._mood = mood
+        self.taken.clear()
+        self.go_on.clear()
 
     def to(self, address: str) -> list[EmailMessage]:
         """The letters somebody got."""
@@ -68,6 +72,9 @@ class Sink:
         letter = email.message_from_bytes(content, _class=EmailMessage, policy=default)
         for address in envelope.rcpt_tos:
             self.letters.setdefault(address, []).append(letter)
+        if self._mood == "slow":
+            self.taken.set()
+            await self.go_on.wait()
         if self._mood == "silent":
             with contextlib.suppress(ConnectionError):
                 server.transport.abort()
