@@ -212,6 +212,43 @@ async def test_relays_whose_sessions_are_killed_leave_no_gap_and_no_disorder(t: 
     assert await t.vendor.number("SELECT count(*) FROM parked") == 0
 
 
+async def test_hearers_that_come_and_go_and_lose_their_sessions_apply_everything_once(t: Toy) -> None:
+    t.relay()
+    view, echo = viewer(), actor()
+    chance = random.Random(5)
+    people = workers(40)
+    t.bus(view, echo)
+
+    async def write() -> None:
+        for n in range(1, 13):
+            await t.registry.write(*[registered(w) if n == 1 else laid_off(w, str(n)) for w in people])
+            await asyncio.sleep(0.1)
+
+    writing = asyncio.create_task(write())
+    killed = rounds = 0
+    while not writing.done() or killed < 5 or rounds < 4:
+        rounds += 1
+        t.bus(view, echo)
+        await asyncio.sleep(chance.uniform(0.2, 0.6))
+        rows = await t.vendor.rows(
+            "SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
+        )
+        killed += len(rows)
+        oldest = t.vendor.tasks.pop(0)
+        t.buses.pop(0)
+        oldest.cancel()
+        await asyncio.gather(oldest, return_exceptions=True)
+    await writing
+    await t.delivered(480)
+    expected = "1:- " + " ".join(f"{n}:{n}" for n in range(2, 13))
+    assert {row["told"] for row in await t.vendor.rows("SELECT told FROM view")} == {expected}
+    await until(lambda: t.vendor.number("SELECT count(*) / 40 FROM event"), "40 reactions")
+    await consumed(t)
+    assert await t.vendor.number("SELECT count(*) FROM event") == 40
+    assert await waiting(t) == []
+
+
 async def test_a_shard_is_held_by_one_relay(t: Toy) -> None:
     relays = [t.relay() for _ in range(3)]
 

@@ -89,6 +89,11 @@ async def test_the_api_role_sees_and_writes_only_the_callers_regions(still: Toy)
     assert await seen("1") == set()
     async with still.registry.db.begin("api", Scope.system("registry"), "toy.look") as tx:
         assert len(await tx.rows("SELECT 1 AS one FROM event")) == 2
+    async with still.registry.db.begin("api", Scope(actor="somebody", regions=frozenset({REGION})), "toy.write") as tx:
+        tx.emit(registered(new_id()))
+        tx.note("person.read", here, REGION, private={"nik": "1"})
+    assert len(await seen(REGION)) == 2
+    assert await still.registry.number("SELECT count(*) FROM pending") == 3
     with pytest.raises(DBAPIError) as caught:
         async with still.registry.db.begin("api", Scope(actor="somebody", regions=frozenset({REGION})), "toy.write") as tx:
             tx.emit(registered(new_id(), ELSEWHERE))
