@@ -280,7 +280,7 @@ async def free_lots(tx: Tx, round_id: UUID, day: date) -> Sequence[RowMapping]:
 async def still_seeking(tx: Tx, round_id: UUID, region: str, day: date) -> Sequence[RowMapping]:
     """Frozen people who look for a seat today, with the lots they were offered in this round already."""
     return await tx.rows(
-        f"WITH {SEEKING} SELECT p.worker_id, p.edges, coalesce((SELECT json_agg(l.ordinal) FROM offer o JOIN round_lot l"
+        f"WITH {SEEKING} SELECT p.worker_id, p.edges, coalesce((SELECT CAST(json_agg(l.ordinal) AS text) FROM offer o JOIN round_lot l"
         "  ON l.round_id = o.round_id AND l.lot_id = o.lot_id WHERE o.round_id = :r AND o.worker_id = p.worker_id), '[]') AS tried"
         " FROM round_person p JOIN seeking s USING (worker_id) WHERE p.round_id = :r AND p.edges <> '[]' ORDER BY p.worker_id",
         r=round_id,

@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.events import notify, placement, registry, vendor
+import msgspec
+
+from shared.events import notify, registry, vendor
 from shared.events.base import Fact
 from shared.ids import derived_id, new_id
 from tests.support.running import Running
@@ -16,23 +18,24 @@ START = date(2026, 1, 5)
 SERVICE_END = date(2025, 12, 31)
 
 
-def worker(name: str) -> UUID:
-    """The worker of this name."""
-    return derived_id("test worker", name)
-
-
 @dataclass
 class World:
-    """What was told so far; knows ids by name."""
+    """What was told so far; knows ids by name. `tag` keeps the names of one test apart from those of another on one service."""
 
     app: Running
+    tag: str = ""
+    since: int = 0
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     region: str = REGION
     roll: list[tuple[UUID, int]] = field(default_factory=list)
     capacity: list[tuple[UUID, int]] = field(default_factory=list)
     lots: dict[str, vendor.Lot] = field(default_factory=dict)
     vendors: dict[str, UUID] = field(default_factory=dict)
     contracts: dict[str, UUID] = field(default_factory=dict)
-    officers: int = 0
+
+    def id(self, name: str) -> UUID:
+        """The worker of this name."""
+        return derived_id("test worker", self.tag, name)
 
     async def say(self, *facts: Fact) -> None:
         """Tell, and remember the versions that a seal must name."""
@@ -58,12 +61,12 @@ class World:
         facts: list[Fact] = []
         ids = []
         for name in names:
-            ids.append(worker(name))
+            ids.append(self.id(name))
             facts.append(
                 registry.WorkerRegistered(
                     region=self.region,
                     effective_on=date(2024, 11, 30),
-                    worker_id=worker(name),
+                    worker_id=self.id(name),
                     worker_number=f"N{name}",
                     agency=agency,
                     job_family=family,
@@ -76,8 +79,8 @@ class World:
                 registry.EligibilityDecided(
                     region=self.region,
                     effective_on=date(2024, 11, 30),
-                    eligibility_id=derived_id("eligibility", worker(name)),
-                    worker_id=worker(name),
+                    eligibility_id=derived_id("eligibility", self.id(name)),
+                    worker_id=self.id(name),
                     verdict="eligible",
                     reasons=(),
                     rule="scheme",
@@ -94,8 +97,8 @@ class World:
             registry.CredentialRecorded(
                 region=self.region,
                 effective_on=from_,
-                credential_id=derived_id("credential", worker(name), credential, class_),
-                worker_id=worker(name),
+                credential_id=derived_id("credential", self.id(name), credential, class_),
+                worker_id=self.id(name),
                 credential=credential,
                 class_=class_,
                 valid_from=from_,
@@ -115,14 +118,14 @@ class World:
     ) -> UUID:
         """Sign a contract; lots as (name, agency, job, seats)."""
         if of not in self.vendors:
-            self.vendors[of] = derived_id("vendor", of)
+            self.vendors[of] = derived_id("vendor", self.tag, of)
             await self.say(
                 vendor.VendorQualified(region=self.region, effective_on=START, vendor_id=self.vendors[of], name=of, qualified_until=None)
             )
-        self.contracts[name] = derived_id("contract", name)
+        self.contracts[name] = derived_id("contract", self.tag, name)
         for lot, agency, job, seats in lots:
             self.lots[lot] = vendor.Lot(
-                lot_id=derived_id("lot", lot),
+                lot_id=derived_id("lot", self.tag, lot),
                 agency=agency,
                 job=job,
                 site="gedung utama",
@@ -233,9 +236,13 @@ class World:
 
     async def offers(self, **filters: Any) -> list[Any]:
         """Offers through the door."""
-        found = await self.get("/v1/offers", "placement_signer", region=self.region, limit=500, **filters)
-        assert found["next"] is None
-        return list(found["items"])
+        contracts = {str(c) for c in self.contracts.values()}
+        found: list[Any] = []
+        for contract in sorted(contracts):
+            page = await self.get("/v1/offers", "placement_signer", region=self.region, limit=500, contract_id=contract, **filters)
+            assert page["next"] is None
+            found += page["items"]
+        return found
 
     async def open_offers(self) -> dict[UUID, Any]:
         """Open offers by worker."""
@@ -243,7 +250,10 @@ class World:
 
     async def lot(self, name: str) -> Any:
         """A lot through the door."""
-        found = await self.get("/v1/lots", "placement_signer", region=self.region, limit=500)
+        contract_ids = [str(c) for c in self.contracts.values()]
+        found: dict[str, list[Any]] = {"items": []}
+        for contract in contract_ids:
+            found["items"] += (await self.get("/v1/lots", "placement_signer", region=self.region, contract_id=contract))["items"]
         return next(lot for lot in found["items"] if lot["id"] == str(self.lots[name].lot_id))
 
     async def pool(self, **params: Any) -> Any:
@@ -251,9 +261,20 @@ class World:
         return await self.get(f"/v1/regions/{self.region}/pool", "people_officer", **params)
 
     async def stands(self, **params: Any) -> dict[UUID, tuple[str, str]]:
-        """Column and reason by worker."""
-        found = await self.get(f"/v1/regions/{self.region}/pool/people", "inspector", limit=500, **params)
-        return {UUID(p["worker_id"]): (p["column"], p["reason"]) for p in found["items"]}
+        """Column and reason by worker, of everybody in the region's pool."""
+        found: dict[UUID, tuple[str, str]] = {}
+        cursor: dict[str, Any] = {}
+        while True:
+            page = await self.get(f"/v1/regions/{self.region}/pool/people", "inspector", limit=500, **params, **cursor)
+            found |= {UUID(p["worker_id"]): (p["column"], p["reason"]) for p in page["items"]}
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+    async def events(self, type: type[Fact]) -> list[Any]:
+        """Facts of one type that placement decided since this test began."""
+        rows = await self.app.rows("SELECT type, body FROM event WHERE seq > $1 AND type = $2 ORDER BY seq", self.since, type.kind.type)
+        return [msgspec.json.decode(row["body"], type=type) for row in rows]
 
     # -- what others say about offers
 
@@ -262,7 +283,8 @@ class World:
         return notify.AnswerReceived(
             region=self.region,
             effective_on=START,
-            question_id=derived_id("question", offer["id"]),
+            # A question belongs to one worker: its answers keep their order.
+            question_id=derived_id("question", offer["id"], worker_id or offer["worker_id"]),
             worker_id=worker_id or UUID(offer["worker_id"]),
             matter="offer",
             about=UUID(offer["id"]),
@@ -296,7 +318,7 @@ class World:
         return notify.QuestionClosed(
             region=self.region,
             effective_on=on or date.fromisoformat(offer["answer_by"]),
-            question_id=derived_id("question", offer["id"]),
+            question_id=derived_id("question", offer["id"], offer["worker_id"]),
             worker_id=UUID(offer["worker_id"]),
             matter="offer",
             about=UUID(offer["id"]),
@@ -325,7 +347,12 @@ class World:
 
     async def slugs(self) -> list[str]:
         """Refused outcomes so far."""
-        return [row["slug"] for row in await self.app.rows("SELECT slug FROM inbox_outcome WHERE outcome = 'refused' ORDER BY at, slug")]
+        return [
+            row["slug"]
+            for row in await self.app.rows(
+                "SELECT slug FROM inbox_outcome WHERE outcome = 'refused' AND at > $1 ORDER BY at, slug", self.began
+            )
+        ]
 
     async def sound(self) -> None:
         """The invariants, with SQL of their own: seats, one thing per person, facts without holes, each fact audited."""
@@ -347,8 +374,3 @@ class World:
         assert not holes
         unaudited = await self.app.rows("SELECT id FROM event e WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.event_id = e.id)")
         assert not unaudited
-
-
-def made(facts: Iterable[Any]) -> list[placement.OfferMade]:
-    """The offers among facts."""
-    return [fact for fact in facts if isinstance(fact, placement.OfferMade)]
