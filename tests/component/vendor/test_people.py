@@ -8,8 +8,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from services.vendor import subscribers
 from shared.events import placement, registry
+from shared.identity import Scope
 from shared.ids import new_id
+from shared.subscriptions import Heard
 from tests.component.vendor.office import Office, slug
 from tests.support.running import Running
 
@@ -60,7 +63,7 @@ async def test_an_agreement_that_differs_from_what_was_accepted_is_refused(offic
     gone, withdrawn = office.accepted(contract), office.accepted(contract)
     terms, foreign, plain = office.accepted(contract, terms=2), office.accepted(other), office.accepted(contract)
     await running.say(gone, withdrawn, terms, foreign, plain)
-    last = {"region": office.region, "effective_on": date(2026, 1, 5)}
+    last: dict[str, Any] = {"region": office.region, "effective_on": date(2026, 1, 5)}
     pulled = placement.OfferWithdrawn(
         **last, offer_id=withdrawn.offer_id, worker_id=withdrawn.worker_id, lot_id=withdrawn.lot_id, reason="exited"
     )
@@ -263,7 +266,7 @@ async def test_every_consumer_keeps_its_state_when_all_is_told_ten_times(office:
     contract = await office.contract(seats=3)
     offers = [office.accepted(contract) for _ in range(3)]
     seats = [confirmed(offer) for offer in offers]
-    day = {"region": office.region, "effective_on": date(2026, 1, 6)}
+    day: dict[str, Any] = {"region": office.region, "effective_on": date(2026, 1, 6)}
     asked = await office.done(
         f"/v1/contracts/{contract['id']}/reductions",
         {"lot_id": contract["lots"][0]["lot_id"], "seats": 1, "reason": "anggaran"},
@@ -368,3 +371,60 @@ async def test_two_agreements_with_one_number_race_and_one_wins(office: Office, 
     )
     verdicts = [answer[0] for answer in answers]
     assert sorted(verdict["slug"] or verdict["outcome"] for verdict in verdicts) == ["number-used"] * 7 + ["recorded"]
+
+
+async def test_hearing_costs_a_constant_number_of_statements(office: Office, running: Running) -> None:
+    contracts = [await office.contract(seats=9) for _ in range(2)]
+    day: dict[str, Any] = {"region": office.region, "effective_on": date(2026, 1, 6)}
+    requests: list[placement.LotSeatsReleased] = []
+    for contract in contracts:
+        path, lot = f"/v1/contracts/{contract['id']}/reductions", contract["lots"][0]["lot_id"]
+        for _ in range(4):
+            asked = await office.done(path, {"lot_id": lot, "seats": 1, "reason": "anggaran"}, "commitment_officer")
+            requests.append(await released(office, contract, asked["request_id"], 1))
+    offers = [office.accepted(contracts[0]) for _ in range(40)]
+    seats = [confirmed(offer) for offer in offers]
+    batches: dict[str, tuple[list[Any], int]] = {
+        "people": ([registry.WorkerErased(**day, worker_id=offer.worker_id) for offer in offers], 2),
+        "offers": ([*offers, *(_pulled(offer) for offer in offers)], 2),
+        "seats": ([*seats, *(_started(seat) for seat in seats)], 2),
+        "reductions": (requests, 1),
+    }
+    for name, (facts, few) in batches.items():
+        counts = [await _statements(running, name, part) for part in (facts[: few // 2] + facts[-few // 2 :], facts)]
+        assert counts[0] == counts[1], (name, counts)
+
+
+def _pulled(offer: placement.OfferAccepted) -> placement.OfferWithdrawn:
+    return placement.OfferWithdrawn(
+        region=offer.region,
+        effective_on=offer.effective_on,
+        offer_id=offer.offer_id,
+        worker_id=offer.worker_id,
+        lot_id=offer.lot_id,
+        reason="left",
+    )
+
+
+def _started(seat: placement.PlacementConfirmed) -> placement.PlacementStarted:
+    return placement.PlacementStarted(
+        region=seat.region, effective_on=seat.starts_on, placement_id=seat.placement_id, worker_id=seat.worker_id
+    )
+
+
+async def _statements(running: Running, name: str, facts: list[Any]) -> int:
+    """How many statements the handler sends for a batch; nothing of it is kept."""
+    heard = [Heard(fact, new_id(), 1, running.clock.now().wall, "a", "", new_id()) for fact in facts]
+    try:
+        async with running.db.begin("worker", Scope.system("vendor"), "test") as tx:
+            await getattr(subscribers, name)(tx, heard)
+            await tx.flush()
+            raise _Enough(tx.statements)
+    except _Enough as enough:
+        return enough.statements
+
+
+class _Enough(Exception):
+    def __init__(self, statements: int) -> None:
+        super().__init__(statements)
+        self.statements = statements
