@@ -1,26 +1,48 @@
 """The books: the balance as of two days, the typed total, the seal, the rule packs."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
 import pytest_asyncio
 
-from shared.regulation import sources
+from shared.regulation import rules, sources
 from tests.component.registry.files import person, send, send_people, table, workers
 from tests.support.running import Running
-from tests.support.servers import Servers
 
 REGION = "15.05"
-HERE = {"agency": "rsud", "kecamatan": "15.05.01"}
+TODAY = date(2026, 1, 5)
+NIKS: list[str] = []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def books(servers: Servers) -> AsyncIterator[Running]:
-    """A registry of its own: these tests count everybody."""
-    async with Running("registry", servers) as running:
-        await running.activate_pack(REGION)
-        yield running
+async def books(registry: Running) -> Running:
+    """Twenty people of a region that no other test writes to, and what was decreed about them."""
+    pack = sources.build(REGION)
+    agency, place = min(rules.agencies(pack, TODAY)), min(rules.kecamatan(pack, TODAY))
+    rows = [person(agency=agency, kecamatan=place) for _ in range(20)]
+    rows[19] |= {"service_end": "2025-12-31"}
+    done = await send_people(registry, rows, region=REGION)
+    assert done["new"] == 20, done
+    n = NIKS[:] = [row["nik"] for row in rows]
+    proposals = [{"nik": one, "route": "paruh_waktu", "effective_on": "2025-08-25", "withdrawn": ""} for one in n[6:12]]
+    exits = [{"nik": one, "route": "paruh_waktu", "effective_on": "2025-12-01"} for one in n[6:11]]
+    exits.append({"nik": n[12], "route": "asn", "effective_on": "2025-02-01"})
+    leavings = [
+        {"nik": n[13], "reason": "died", "effective_on": "2025-12-15"},
+        {"nik": n[14], "reason": "retired", "effective_on": "2025-12-15"},
+    ]
+    files = {
+        "stops": [decree(one, "2025-04-30") for one in n[:6]],
+        "recalls": [decree(one, "2025-08-20") for one in n[:2]],
+        "proposals": proposals,
+        "exits": exits,
+        "untraced": [{"nik": n[13], "effective_on": "2025-03-01"}],
+        "leavings": leavings,
+    }
+    for kind, content in files.items():
+        done = await send(registry, kind, table(content), region=REGION)
+        assert (done["new"], done["rejected"]) == (len(content), {}), done
+    return registry
 
 
 async def balance(books: Running, **query: str) -> dict[str, Any]:
@@ -37,30 +59,9 @@ def decree(nik: str, on: str) -> dict[str, str]:
 
 
 async def test_the_balance_of_any_day_holds_everybody_once(books: Running) -> None:
-    agency = sorted(sources.build(REGION).figure("agencies", date(2026, 1, 5)).value)[0]
-    place = sorted(sources.build(REGION).figure("kecamatan", date(2026, 1, 5)).value)[0]
-    rows = [person(agency=agency, kecamatan=place) for _ in range(20)]
-    rows[19] |= {"service_end": "2025-12-31"}
-    done = await send_people(books, rows, region=REGION)
-    assert done["new"] == 20, done
-    n = [row["nik"] for row in rows]
     total = {"region": REGION, "opening": 20, "on": "2024-11-30", "source": "uji"}
     officer = books.bearer("people_officer", regions=(REGION,))
     assert (await books.http.post("/v1/control-totals", json=total, headers=officer)).status_code == 201
-
-    await send(books, "stops", table([decree(one, "2025-04-30") for one in n[:6]]), region=REGION)
-    await send(books, "recalls", table([decree(one, "2025-08-20") for one in n[:2]]), region=REGION)
-    proposals = [{"nik": one, "route": "paruh_waktu", "effective_on": "2025-08-25", "withdrawn": ""} for one in n[6:12]]
-    await send(books, "proposals", table(proposals), region=REGION)
-    exits = [{"nik": one, "route": "paruh_waktu", "effective_on": "2025-12-01"} for one in n[6:11]]
-    exits.append({"nik": n[12], "route": "asn", "effective_on": "2025-02-01"})
-    await send(books, "exits", table(exits), region=REGION)
-    await send(books, "untraced", table([{"nik": n[13], "effective_on": "2025-03-01"}]), region=REGION)
-    leavings = [
-        {"nik": n[13], "reason": "died", "effective_on": "2025-12-15"},
-        {"nik": n[14], "reason": "retired", "effective_on": "2025-12-15"},
-    ]
-    await send(books, "leavings", table(leavings), region=REGION)
 
     def columns(b: dict[str, Any]) -> tuple[Any, ...]:
         assert (b["opening"], b["people"], b["difference"]) == (20, 20, 0)
@@ -77,7 +78,7 @@ async def test_the_balance_of_any_day_holds_everybody_once(books: Running) -> No
     # What was not yet known then is not in what was known then.
     before = books.clock.now().business
     books.clock.move(date(2026, 1, 20))
-    await send(books, "leavings", table([{"nik": n[15], "reason": "resigned", "effective_on": "2025-12-20"}]), region=REGION)
+    await send(books, "leavings", table([{"nik": NIKS[15], "reason": "resigned", "effective_on": "2025-12-20"}]), region=REGION)
     assert columns(await balance(books, on="2025-12-31", as_of=before.isoformat())) == (1, 5, 2, 6, 6, 1, 0)
     assert columns(await balance(books, on="2025-12-31")) == (1, 5, 3, 5, 6, 1, 0)
 

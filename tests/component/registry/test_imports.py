@@ -10,8 +10,12 @@ import pytest
 from services.registry.store import vault
 from shared.events.registry import CredentialRecorded, EligibilityDecided, WorkerLaidOff, WorkerProfileCorrected, WorkerRegistered
 from shared.privacy import BoxKeys, Contact
+from shared.regulation import rules
+from shared.regulation.sources import build
 from tests.component.registry.files import PEOPLE, person, send, send_people, table, workers
 from tests.support.running import Running
+
+DAY = date(2026, 1, 5)
 
 
 async def of(registry: Running, kind: type, ids: set[UUID]) -> list:  # type: ignore[type-arg]
@@ -128,11 +132,14 @@ async def test_a_file_that_is_none_fails_as_a_whole(registry: Running, content: 
 async def test_another_regions_person_is_a_case_for_both_offices(registry: Running) -> None:
     mine = person()
     await send_people(registry, [mine])
-    theirs = mine | {"kecamatan": "99.01.01", "agency": "rsud"}
-    done = await send_people(registry, [theirs], region="99.01")
+    pack = build("15.05")
+    theirs = mine | {"kecamatan": min(rules.kecamatan(pack, DAY)), "agency": min(rules.agencies(pack, DAY))}
+    done = await send_people(registry, [theirs], region="15.05")
     assert (done["new"], done["rejected"]) == (0, {"held_elsewhere": 1})
-    cases = await registry.rows("SELECT region, other_region FROM conflict WHERE import_id = $1 ORDER BY region", UUID(done["import_id"]))
-    assert cases == [{"region": "13.74", "other_region": "99.01"}, {"region": "99.01", "other_region": "13.74"}]
+    for region, other in (("13.74", "15.05"), ("15.05", "13.74")):
+        officer = registry.bearer("people_officer", regions=(region,))
+        cases = (await registry.http.get(f"/v1/imports/conflicts?region={region}", headers=officer)).json()["items"]
+        assert [(one["other_region"], one["line"]) for one in cases if one["import_id"] == done["import_id"]] == [(other, 2)]
 
 
 async def test_a_guards_birthday_leaves_the_vault_as_a_last_day_only(registry: Running) -> None:
