@@ -98,6 +98,12 @@ def serve(create_app: "Callable[[], FastAPI]") -> None:
         runner.run(_run(app, service, http_socket, system_socket))
 
 
+def _cut_short(*_: object) -> NoReturn:
+    sys.stdout.write('{"level": "error", "logger": "jembatan.serve", "event": "cut short: not everything had stopped in time"}\n')
+    sys.stdout.flush()
+    os._exit(0)
+
+
 def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     try:
         import uvloop
@@ -116,8 +122,8 @@ async def _run(app: "FastAPI", service: "Service", http_socket: socket.socket | 
         log.info("stopping")
         service.begin_stopping()
         told.set()
-        # A thread would do, but the loop may be what hangs: the alarm ends the process all the same.
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+        # Whatever still hangs then ends as at a crash, which loses nothing; the loop may be what hangs, so it is an alarm.
+        signal.signal(signal.SIGALRM, _cut_short)
         signal.setitimer(signal.ITIMER_REAL, LAST_MOMENT)
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from shared import metrics
 from shared.logs import kind, logger, where
 
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 3.0
 CALM_SECONDS = 60.0
 log = logger("tasks")
 

@@ -20,8 +20,10 @@ import json
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +37,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from deploy.local.processes import free_port
 from deploy.local.servers.issuer import Issuer
 from shared import envelope, topics
 from shared.clock import WIB, SetClock
@@ -78,7 +81,8 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 class Running:
     """See the module. `package` is where `main.create_app` and `migrations` are; `start` the first business time.
 
-    `database` and `topics_of` share another Running's database and topics: a second replica, a restart, or a neighbour.
+    `replica_of` shares another Running's database and topics (a second replica, a restart), `topics_of` only the topics (a
+    neighbour). `in_process=False` makes database and topics only, for processes that `spawn` starts.
     """
 
     http: httpx2.AsyncClient
@@ -99,6 +103,7 @@ class Running:
         partitions: int = PARTITIONS,
         replica_of: "Running | None" = None,
         topics_of: "Running | None" = None,
+        in_process: bool = True,
         **settings: Any,
     ) -> None:
         self.name = name
@@ -116,6 +121,7 @@ class Running:
         self._said: dict[TopicPartition, int] = self._topics_of._said if self._topics_of else {}
         self._producer: AIOKafkaProducer | None = None
         self._stack = contextlib.AsyncExitStack()
+        self._in_process = in_process
         self.url = ""
         self.system_url = ""
         self.environment: dict[str, str] = {}
@@ -150,6 +156,8 @@ class Running:
             await topics.apply(self.kafka, topics.wanted(self.prefix, partitions=self.kafka.partitions), replication=1)
         self.owner = await stack.enter_async_context(asyncpg.create_pool(self.dsns.owner, min_size=0, max_size=2))
 
+        if not self._in_process:
+            return self
         main = importlib.import_module(f"{self.package}.main")
         with environment(self.environment):
             self.app = main.create_app()
@@ -189,6 +197,20 @@ class Running:
             "JEMBATAN_PUBLIC_URL": "https://jawab.test",
             **self._given(),
         }
+
+    async def spawn(self, **settings: Any) -> "Spawned":
+        """A process of this service with these settings on top, on the same database and topics; killed at the end if need be."""
+        given = {f"JEMBATAN_{name.upper()}": str(value) for name, value in settings.items()}
+        ports = {"JEMBATAN_HTTP_PORT": str(free_port()), "JEMBATAN_METRICS_PORT": str(free_port())}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("JEMBATAN_")}
+        log = self.folder / f"process-{secrets.token_hex(4)}.log"
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", f"{self.package}.main", env=inherited | self.environment | ports | given, stdout=out, stderr=out
+            )
+        spawned = Spawned(process, log, *(f"http://127.0.0.1:{port}" for port in ports.values()))
+        self._stack.push_async_callback(spawned.kill)
+        return spawned
 
     @property
     def db(self) -> Any:
@@ -345,6 +367,36 @@ class Running:
             self.clock.now().business,
         )
         return {name: count for name, count in dict(row or {}).items() if count}
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """A service as a process."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+    url: str
+    system_url: str
+
+    async def ready(self, status: int = 200, patience: float = 120) -> dict[str, Any]:
+        """Wait until `/readyz` answers with this status; its body. Raises AssertionError with the log."""
+        async with httpx2.AsyncClient(base_url=self.system_url) as client:
+            for _ in range(int(patience / 0.1)):
+                with contextlib.suppress(httpx2.TransportError):
+                    answer = await client.get("/readyz")
+                    if answer.status_code == status:
+                        body: dict[str, Any] = answer.json()
+                        return body
+                if self.process.returncode is not None:
+                    break
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"not {status} in time: {self.log.read_text()[-4000:]}")
+
+    async def kill(self) -> None:
+        """End it without notice, if it still runs."""
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
 
 
 @contextlib.asynccontextmanager
