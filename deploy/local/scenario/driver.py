@@ -17,7 +17,7 @@ import httpx2
 
 WIB = ZoneInfo("Asia/Jakarta")
 SERVICES = ("registry", "vendor", "placement", "notify")
-RETRIED = frozenset({429, 500, 502, 503, 504})
+RETRIED = frozenset({429, 502, 503, 504})
 SERIES = re.compile(r"^(\w+)(?:\{([^}]*)\})? ([-+0-9.eE]+|NaN)$", re.MULTILINE)
 
 
@@ -88,7 +88,7 @@ class Driver:
                 await asyncio.sleep(min(1.0, 0.1 * (attempt + 1)))
                 continue
             running = answer.status_code == 409 and "idempotency" in answer.text
-            if answer.status_code in RETRIED or running:
+            if answer.status_code in RETRIED or running or (answer.status_code == 500 and attempt < 3):
                 self.retries += 1
                 await asyncio.sleep(min(1.0, 0.1 * (attempt + 1)))
                 continue

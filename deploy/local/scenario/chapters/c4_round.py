@@ -129,7 +129,7 @@ async def _answer(stage: Stage, offer: dict[str, Any], person: Person, question:
         await office.driver.call("POST", link, data={"says": says}, headers={"accept": "text/html"})
         stage.notes["by_link"] = stage.notes.get("by_link", 0) + 1
     else:
-        body = {"question_id": question["id"], "says": says, "reasons": [], "families": []}
+        body = {"question_id": question["id"], "says": says}
         await office.post("notify", "/v1/desk/answers", office.token("desk", "a"), body)
         stage.notes["by_desk"] = stage.notes.get("by_desk", 0) + 1
     if says == "yes" and timed:
