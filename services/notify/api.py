@@ -49,7 +49,7 @@ async def desk_answer(call: CallDep, body: AnswerIn) -> Response:
     """Take an answer in the person's presence or from a signed slip."""
 
     async def work(tx: Tx) -> QuestionOut:
-        given = _given(tx, body.says, body.reasons, [], body.channel)
+        given = _given(tx, body.says, body.reasons, body.families, body.channel)
         return QuestionOut.of(await usecases.answer_at_desk(tx, question_id=body.question_id, offer_id=body.offer_id, given=given))
 
     return await call.write("notify.desk_answer", "answer.write", work)
@@ -191,6 +191,7 @@ async def printed_list(
     purpose: schemas.Purpose,
     region: Region = "",
     agency: Agency = "",
+    only_open: Annotated[bool, Query(alias="open", description="Only what is still to be handed over.")] = False,
     form: Annotated[Literal["json", "html"], Query(alias="format")] = "json",
 ) -> Any:
     """What the agency hands over itself: to people without an address, or whose mail was refused or may not have arrived.
@@ -203,7 +204,7 @@ async def printed_list(
 
     async def work(tx: Tx) -> list[tuple[dict[str, Any], PrintedOut]]:
         rows = await usecases.print_list(
-            tx, vault, where, agency=agency, purpose=purpose, after=paging.after(datetime, UUID), limit=paging.limit
+            tx, vault, where, agency=agency, only_open=only_open, purpose=purpose, after=paging.after(datetime, UUID), limit=paging.limit
         )
         pack = await tx.pack(where)
         return [
@@ -234,4 +235,5 @@ def _printed(row: Any, held: Contact | None, line: str) -> PrintedOut:
         question_id=row["question_id"],
         offer_id=row["about"],
         answer_by=row["answer_by"],
+        open=row["open"],
     )

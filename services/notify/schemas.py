@@ -22,6 +22,7 @@ class AnswerIn(Body):
     offer_id: UUID | None = None
     says: Literal["yes", "no", "no_scheme"]
     reasons: list[Reason] = Field(default_factory=list, max_length=len(REASONS))
+    families: list[Code] = Field(default_factory=list, max_length=20, description="Families the person named in passing; see preferences.")
     channel: Literal["desk", "slip"] = "desk"
 
     @model_validator(mode="after")
@@ -144,3 +145,4 @@ class PrintedOut(Body):
     question_id: UUID | None
     offer_id: UUID | None
     answer_by: date | None
+    open: bool

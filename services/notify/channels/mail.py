@@ -143,4 +143,6 @@ class Mail:
         mail.set_content(letter.written.text)
         mail.add_alternative(letter.written.html, subtype="html")
         letter.to.encode("ascii")
+        if [one.addr_spec for one in mail["To"].addresses] != [letter.to]:
+            raise ValueError("not one mail address")
         return mail.as_bytes()

@@ -18,10 +18,10 @@ async def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
     if not rows:
         return set()
     found = await tx.rows(
-        "INSERT INTO message (id, region, worker_id, cause, template, channel, state, reason, question_id, details, attempts, created_at,"
-        " ended_at) SELECT id, region, worker_id, cause, template, channel, state, reason, question_id, details, 0, :at,"
+        "INSERT INTO message (id, region, worker_id, cause_id, template, channel, state, reason, question_id, details, attempts,"
+        " created_at, ended_at) SELECT id, region, worker_id, cause_id, template, channel, state, reason, question_id, details, 0, :at,"
         " CASE WHEN state = 'queued' THEN NULL ELSE CAST(:wall AS timestamptz) END FROM json_to_recordset(CAST(:d AS json))"
-        " AS t(id uuid, region text, worker_id uuid, cause uuid, template text, channel text, state text, reason text, question_id uuid,"
+        " AS t(id uuid, region text, worker_id uuid, cause_id uuid, template text, channel text, state text, reason text, question_id uuid,"
         " details text) ON CONFLICT DO NOTHING RETURNING id",
         d=doc(rows),
         at=tx.stamp.business,
@@ -197,26 +197,31 @@ async def counts(tx: Tx, region: str) -> list[Row]:
     )
 
 
-async def printed(tx: Tx, region: str, *, agencies: Sequence[str], after: tuple[datetime, UUID] | None, limit: int) -> list[Row]:
-    """What the agency must hand over itself: people without an address, or whose mail was refused or may not have arrived.
+_OPEN = "(m.template NOT IN ('offer', 'reminder') OR q.state = 'open')"
 
-    Offers and reminders stay on the list while their question is open.
+
+async def printed(
+    tx: Tx, region: str, *, agencies: Sequence[str], only_open: bool, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Row]:
+    """What the agency hands over itself: to people without an address, or whose mail was refused or may not have arrived.
+
+    `open` says whether it is still to be handed over: offers and reminders only while their question waits for an answer.
     """
     return await plain(
         tx,
         f"SELECT m.id, m.region, m.worker_id, {_AGENCY} AS agency, m.template, m.state, m.reason, m.question_id, m.details, m.created_at,"
-        " p.worker_number,"
-        " q.about, q.answer_by FROM message m LEFT JOIN person p USING (worker_id) LEFT JOIN question q ON q.id = m.question_id"
-        f" WHERE m.region = :region AND {_IN_AGENCIES} AND p.gone = ''"
+        f" p.worker_number, q.about, q.answer_by, {_OPEN} AS open"
+        " FROM message m LEFT JOIN person p USING (worker_id) LEFT JOIN question q ON q.id = m.question_id"
+        f" WHERE m.region = :region AND {_IN_AGENCIES} AND p.gone = '' AND (NOT :only_open OR {_OPEN})"
         " AND (m.state IN ('listed', 'unknown') OR (m.state = 'failed' AND m.reason IN ('refused', 'no_address')))"
-        " AND (m.template NOT IN ('offer', 'reminder') OR q.state = 'open')"
-        " AND NOT EXISTS (SELECT 1 FROM message o WHERE o.worker_id = m.worker_id AND o.cause = m.cause AND o.id <> m.id"
+        " AND NOT EXISTS (SELECT 1 FROM message o WHERE o.worker_id = m.worker_id AND o.cause_id = m.cause_id AND o.id <> m.id"
         " AND o.state IN ('sent', 'queued', 'sending'))"
         + (" AND (m.created_at, m.id) > (:at, :id)" if after else "")
         + " ORDER BY m.created_at, m.id LIMIT :limit",
         region=region,
         agencies=doc(agencies),
         everywhere=not agencies,
+        only_open=only_open,
         limit=limit + 1,
         **({"at": after[0], "id": after[1]} if after else {}),
     )

@@ -132,7 +132,7 @@ class MessageRow(Base, table=True):
     id: UUID = Field(primary_key=True)
     region: str = _text()
     worker_id: UUID
-    cause: UUID
+    cause_id: UUID
     template: str = _text()
     channel: str = _text()
     state: str = _text()

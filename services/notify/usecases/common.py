@@ -39,7 +39,7 @@ def message_row(
         "id": derived_id("message", cause, worker_id, channel),
         "region": region,
         "worker_id": worker_id,
-        "cause": cause,
+        "cause_id": cause,
         "template": template,
         "channel": channel,
         "state": MessageState.QUEUED if mail else MessageState.LISTED,

@@ -157,10 +157,10 @@ async def give_up_hand(tx: Tx, region: str, hand: UUID) -> int:
 
 
 async def print_list(
-    tx: Tx, vault: Vault, region: str, *, agency: str, purpose: str, after: Any, limit: int
+    tx: Tx, vault: Vault, region: str, *, agency: str, only_open: bool, purpose: str, after: Any, limit: int
 ) -> list[tuple[Mapping[str, Any], Contact | None]]:
     """What the agency hands over itself, with the people's names: a read of personal data, noted with its purpose."""
-    rows = await store.messages.printed(tx, region, agencies=reach(tx, region, agency), after=after, limit=limit)
+    rows = await store.messages.printed(tx, region, agencies=reach(tx, region, agency), only_open=only_open, after=after, limit=limit)
     held = {row["worker_id"]: row for row in await store.people.vault(tx, {row["worker_id"] for row in rows})}
     tx.note("contacts.shown", None, region, purpose=purpose)
     return [(row, _contact(vault, held.get(row["worker_id"]))) for row in rows]

@@ -150,7 +150,7 @@ async def _end(
 
 def _causes(messages: Iterable[Mapping[str, Any]], steps: Iterable[OfferStep]) -> dict[UUID, OfferStep]:
     by_event = {step.cause.event_id: step for step in steps}
-    return {message["id"]: by_event[message["cause"]] for message in messages}
+    return {message["id"]: by_event[message["cause_id"]] for message in messages}
 
 
 async def tell_placed(tx: Tx, placed: Sequence[Placed]) -> list[Outcome]:

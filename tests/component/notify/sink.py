@@ -20,7 +20,7 @@ class Sink:
     def __init__(self) -> None:
         self._mood = "accept"
         self._server: asyncio.Server | None = None
-        self.letters: dict[str, list[EmailMessage]] = {}
+        self._letters: dict[str, list[bytes]] = {}
         self.port = 0
         self.taken = asyncio.Event()
         self.go_on = asyncio.Event()
@@ -36,7 +36,7 @@ class Sink:
 
     def to(self, address: str) -> list[EmailMessage]:
         """The letters somebody got."""
-        return self.letters.get(address, [])
+        return [email.message_from_bytes(raw, _class=EmailMessage, policy=default) for raw in self._letters.get(address, [])]
 
     def link(self, address: str) -> str:
         """The path of the answer link in the newest letter somebody got."""
@@ -69,9 +69,8 @@ class Sink:
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
         content = envelope.content
         assert isinstance(content, bytes)
-        letter = email.message_from_bytes(content, _class=EmailMessage, policy=default)
         for address in envelope.rcpt_tos:
-            self.letters.setdefault(address, []).append(letter)
+            self._letters.setdefault(address, []).append(content)
         if self._mood == "slow":
             self.taken.set()
             await self.go_on.wait()

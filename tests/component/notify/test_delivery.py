@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.notify import usecases
+from services.notify.channels import Mail
 from services.notify.delivery import deliver
+from services.notify.domain import MessageState, Sending, Written
 from shared import jobs
 from shared.clock import WIB
 from shared.events.notify import MessageFailed, MessageSent
@@ -240,3 +242,14 @@ async def test_a_process_that_stops_finishes_the_letter_on_the_wire_and_gives_th
     await notify.owner.execute("UPDATE job SET state = 'queued', lease = NULL, lease_until = NULL WHERE id = $1", run.id)
     await notify.settle()
     assert [len(sink.to(person.email)) for person in people] == [1] * 4
+
+
+@pytest.mark.parametrize("address", ["a@b.invalid\r\nBcc: c@d.invalid", "ä@b.invalid", "", "a, b@c.invalid", "a@b.invalid>\r\nDATA"])
+async def test_an_address_that_is_none_is_refused_and_the_next_letter_goes_on(notify: Running, sink: Sink, address: str) -> None:
+    mail: Mail = notify.service.extra["mail"]
+    written = Written("Uji", "Isi\n", "<p>Isi</p>", "id")
+    letters = [Sending(new_id(), address, written, 1), Sending(new_id(), f"baik{new_id().hex}@contoh.invalid", written, 1)]
+    results = await mail.send(letters, lambda: False)
+    assert [result.state for result in results] == [MessageState.FAILED, MessageState.SENT]
+    assert len(sink.to(letters[1].to)) == 1
+    assert sink.to("c@d.invalid") == []

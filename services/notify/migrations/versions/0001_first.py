@@ -137,7 +137,7 @@ def upgrade() -> None:
         uid("id", primary_key=True),
         text("region"),
         uid("worker_id"),
-        uid("cause"),
+        uid("cause_id"),
         text("template"),
         text("channel"),
         text("state"),
@@ -150,7 +150,7 @@ def upgrade() -> None:
         at("not_before", nullable=True),
         at("created_at"),
         at("ended_at", nullable=True),
-        sa.UniqueConstraint("cause", "worker_id", "channel", name="message_once"),
+        sa.UniqueConstraint("cause_id", "worker_id", "channel", name="message_once"),
         sa.CheckConstraint("state IN ('queued', 'sending', 'sent', 'unknown', 'failed', 'listed')", name="message_state"),
         comment="One message per cause, recipient and channel. The letter as it went out is sealed with the person's key.",
     )
