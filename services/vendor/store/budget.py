@@ -130,7 +130,7 @@ async def write_movements(tx: Tx, region_of: Mapping[UUID, Line], movements: Seq
                     "id": new_id(),
                     "region": region_of[movement.line_id].region,
                     "movement_id": pair,
-                    "line_id": movement.line_id,
+                    "budget_line_id": movement.line_id,
                     "account": account,
                     "amount": amount,
                     "reason": movement.reason,
@@ -138,9 +138,9 @@ async def write_movements(tx: Tx, region_of: Mapping[UUID, Line], movements: Seq
                 }
             )
     await tx.run(
-        "INSERT INTO ledger (id, region, movement_id, line_id, account, amount, reason, contract_id, effective_on, recorded_at)"
-        " SELECT id, region, movement_id, line_id, account, amount, reason, contract_id, :on, :at"
-        " FROM json_to_recordset(CAST(:d AS json)) AS t(id uuid, region text, movement_id uuid, line_id uuid, account text,"
+        "INSERT INTO ledger (id, region, movement_id, budget_line_id, account, amount, reason, contract_id, effective_on, recorded_at)"
+        " SELECT id, region, movement_id, budget_line_id, account, amount, reason, contract_id, :on, :at"
+        " FROM json_to_recordset(CAST(:d AS json)) AS t(id uuid, region text, movement_id uuid, budget_line_id uuid, account text,"
         " amount bigint, reason text, contract_id uuid)",
         d=doc(entries),
         on=on,
@@ -179,7 +179,7 @@ async def list_entries(tx: Tx, line_id: UUID, after: UUID | None, limit: int) ->
     """A page of a line's ledger in the order of writing, and one more."""
     return await tx.rows(
         "SELECT id, movement_id, account, amount, reason, contract_id, effective_on, recorded_at FROM ledger"
-        " WHERE line_id = :line AND (CAST(:after AS uuid) IS NULL OR id > :after) ORDER BY id LIMIT :limit",
+        " WHERE budget_line_id = :line AND (CAST(:after AS uuid) IS NULL OR id > :after) ORDER BY id LIMIT :limit",
         line=line_id,
         after=after,
         limit=limit,
@@ -189,7 +189,7 @@ async def list_entries(tx: Tx, line_id: UUID, after: UUID | None, limit: int) ->
 async def sums(tx: Tx, line_id: UUID) -> dict[str, int]:
     """The balance of each account of a line; they sum to zero."""
     found = await tx.rows(
-        "SELECT account, CAST(sum(amount) AS bigint) AS amount FROM ledger WHERE line_id = :line GROUP BY account ORDER BY account",
+        "SELECT account, CAST(sum(amount) AS bigint) AS amount FROM ledger WHERE budget_line_id = :line GROUP BY account ORDER BY account",
         line=line_id,
     )
     return {row["account"]: int(row["amount"]) for row in found}

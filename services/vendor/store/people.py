@@ -41,14 +41,16 @@ async def regions_of(tx: Tx, table: str, key: str, ids: Sequence[UUID]) -> dict[
 
 
 async def put_accepted(tx: Tx, offers: Sequence[AcceptedOffer]) -> None:
-    """Accepted offers; one that is there stays as it is."""
+    """Accepted offers; one that is there stays as it is, and of an erased person nothing is kept (a rebuild tells all again)."""
     if not offers:
         return
     await tx.run(
         "INSERT INTO accepted_offer (offer_id, region, worker_id, contract_id, lot_id, vendor_id, terms, starts_on, withdrawn)"
         " SELECT offer_id, region, worker_id, contract_id, lot_id, vendor_id, terms, starts_on, ''"
         " FROM json_to_recordset(CAST(:d AS json)) AS t(offer_id uuid, region text, worker_id uuid, contract_id uuid, lot_id uuid,"
-        " vendor_id uuid, terms int, starts_on date) ORDER BY offer_id ON CONFLICT DO NOTHING",
+        " vendor_id uuid, terms int, starts_on date)"
+        " WHERE NOT EXISTS (SELECT 1 FROM gone g WHERE g.worker_id = t.worker_id AND g.why = 'erased')"
+        " ORDER BY offer_id ON CONFLICT DO NOTHING",
         d=doc(offers),
     )
 
@@ -93,14 +95,16 @@ async def list_offers(tx: Tx, region: str, state: str | None, vendor: UUID, afte
 
 
 async def put_seats(tx: Tx, seats: Sequence[Mapping[str, object]]) -> None:
-    """New placements."""
+    """New placements; of an erased person nothing is kept."""
     if not seats:
         return
     await tx.run(
         "INSERT INTO seat (placement_id, region, worker_id, contract_id, lot_id, vendor_id, incumbent, state, starts_on, ended_on,"
         " end_reason) SELECT placement_id, region, worker_id, contract_id, lot_id, vendor_id, incumbent, 'confirmed', starts_on, NULL, ''"
         " FROM json_to_recordset(CAST(:d AS json)) AS t(placement_id uuid, region text, worker_id uuid, contract_id uuid, lot_id uuid,"
-        " vendor_id uuid, incumbent boolean, starts_on date) ORDER BY placement_id ON CONFLICT DO NOTHING",
+        " vendor_id uuid, incumbent boolean, starts_on date)"
+        " WHERE NOT EXISTS (SELECT 1 FROM gone g WHERE g.worker_id = t.worker_id AND g.why = 'erased')"
+        " ORDER BY placement_id ON CONFLICT DO NOTHING",
         d=doc(seats),
     )
 

@@ -93,14 +93,14 @@ class EntryRow(Base, table=True):
 
     __tablename__ = "ledger"
     __table_args__ = (
-        Index("ledger_line", "line_id", "id"),
+        Index("ledger_line", "budget_line_id", "id"),
         Index("ledger_movement", "movement_id"),
         Index("ledger_contract", "contract_id"),
     )
     id: UUID = Field(primary_key=True)
     region: str
     movement_id: UUID
-    line_id: UUID
+    budget_line_id: UUID
     account: str
     amount: int = _money()
     reason: str

@@ -226,7 +226,7 @@ async def covered(running: Running, line: UUID, committed: int) -> None:
     (row,) = await running.rows("SELECT ceiling, committed FROM budget_line WHERE id = $1", line)
     assert row["committed"] == committed <= row["ceiling"]
     (total,) = await running.rows(
-        "SELECT sum(amount) AS zero, sum(amount) FILTER (WHERE account = 'committed') AS held FROM ledger WHERE line_id = $1", line
+        "SELECT sum(amount) AS zero, sum(amount) FILTER (WHERE account = 'committed') AS held FROM ledger WHERE budget_line_id = $1", line
     )
     assert (total["zero"], total["held"]) == (0, committed)
 
@@ -236,7 +236,7 @@ async def test_the_database_itself_refuses_what_the_code_might_forget(office: Of
     with pytest.raises(Exception, match="budget_line_cover"):
         await running.owner.execute("UPDATE budget_line SET committed = 101 WHERE id = $1", line)
     with pytest.raises(Exception, match="append-only"):
-        await running.owner.execute("DELETE FROM ledger WHERE line_id = $1", line)
+        await running.owner.execute("DELETE FROM ledger WHERE budget_line_id = $1", line)
     lone = "INSERT INTO ledger SELECT gen_random_uuid(), region, gen_random_uuid(), id, 'available', 5, 'x', NULL, now(), now()"
     with pytest.raises(Exception, match="does not sum to zero"):
         await running.owner.execute(f"{lone} FROM budget_line WHERE id = $1", line)
@@ -244,7 +244,7 @@ async def test_the_database_itself_refuses_what_the_code_might_forget(office: Of
     async with running.db.begin("worker", scope, "test") as tx:
         lines = await store.load_lines(tx, [line])
         await store.write_movements(tx, lines, [Movement(line, "available", "committed", 3, "test")], running.clock.now().day)
-    (total,) = await running.rows("SELECT sum(amount) AS n FROM ledger WHERE line_id = $1", line)
+    (total,) = await running.rows("SELECT sum(amount) AS n FROM ledger WHERE budget_line_id = $1", line)
     assert total["n"] == 0
 
 

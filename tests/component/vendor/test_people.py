@@ -205,6 +205,11 @@ async def test_an_erased_person_leaves_nothing_behind(office: Office, running: R
         assert await running.rows(f"SELECT 1 FROM {table} WHERE worker_id = $1", offer.worker_id) == [], table
     (left,) = await running.rows("SELECT why FROM gone WHERE worker_id = $1", offer.worker_id)
     assert left["why"] == "erased"
+    late = office.accepted(contract, worker=offer.worker_id)
+    await running.say(late, confirmed(late))
+    await running.settle()
+    for table in ("accepted_offer", "seat"):
+        assert await running.rows(f"SELECT 1 FROM {table} WHERE worker_id = $1", offer.worker_id) == [], table
 
 
 async def released(office: Office, contract: Any, request: str, seats: int, **more: Any) -> placement.LotSeatsReleased:

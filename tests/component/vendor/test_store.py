@@ -81,6 +81,6 @@ async def test_racing_commitments_without_a_row_lock_still_never_exceed(office: 
     (row,) = await running.rows("SELECT ceiling, committed FROM budget_line WHERE id = $1", line)
     assert outcomes.count("held") == row["committed"] // price == room and row["committed"] <= row["ceiling"]
     (total,) = await running.rows(
-        "SELECT sum(amount) AS zero, sum(amount) FILTER (WHERE account = 'committed') AS held FROM ledger WHERE line_id = $1", line
+        "SELECT sum(amount) AS zero, sum(amount) FILTER (WHERE account = 'committed') AS held FROM ledger WHERE budget_line_id = $1", line
     )
     assert (total["zero"], total["held"]) == (0, row["committed"])

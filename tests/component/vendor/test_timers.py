@@ -99,9 +99,9 @@ async def test_a_year_passes(servers: Servers) -> None:
         reasons = {str(fact.contract_id): fact.reason for fact in await running.events("contract.ended")}
         assert reasons == {low["id"]: "expired", fair["id"]: "terminated"}
         assert await running.rows("SELECT kind FROM timer WHERE key = ANY($1)", [UUID(low["id"]), UUID(fair["id"])]) == []
-        assert await running.rows("SELECT line_id FROM ledger GROUP BY line_id HAVING sum(amount) <> 0") == []
+        assert await running.rows("SELECT budget_line_id FROM ledger GROUP BY budget_line_id HAVING sum(amount) <> 0") == []
         differs = (
-            "SELECT b.id FROM budget_line b LEFT JOIN ledger l ON l.line_id = b.id AND l.account = 'committed'"
+            "SELECT b.id FROM budget_line b LEFT JOIN ledger l ON l.budget_line_id = b.id AND l.account = 'committed'"
             " GROUP BY b.id HAVING b.committed <> coalesce(sum(l.amount), 0)"
         )
         assert await running.rows(differs) == []

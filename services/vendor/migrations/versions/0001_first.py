@@ -138,7 +138,7 @@ def _budget() -> None:
         _id("id"),
         _text("region"),
         _id("movement_id"),
-        _id("line_id"),
+        _id("budget_line_id"),
         _text("account"),
         _money("amount"),
         _text("reason"),
@@ -147,7 +147,7 @@ def _budget() -> None:
         _instant("recorded_at"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ledger_line", "ledger", ["line_id", "id"])
+    op.create_index("ledger_line", "ledger", ["budget_line_id", "id"])
     op.create_index("ledger_movement", "ledger", ["movement_id"])
     op.create_index("ledger_contract", "ledger", ["contract_id"])
 
