@@ -1,9 +1,9 @@
 """M: more people are placed by chains from unplaced workers to vacant seats; nobody placed loses a place.
 
 Objective, in this order: most placed, best class (years, vulnerable, lottery), fewest moves, least loss of wish.
-Who can be placed is a transversal matroid, so the greedy choice, best class first, is exact: it chooses the people, and
-a min-cost flow with only those people chooses the chains. Both run on the part of the market that an unplaced worker
-can reach and that reaches a vacancy.
+Who can be placed is a transversal matroid, so class numbers 1..K are exact weights: a first min-cost flow chooses the
+people, a second one, with only those people, chooses the chains. Both run on the part of the market that an unplaced
+worker can reach and that reaches a vacancy.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +12,8 @@ import numpy as np
 from ortools.graph.python import min_cost_flow
 
 from .instance import Bools, Instance, Ints, lottery_bits, spans
+
+NOT_CHOSEN = np.iinfo(np.int64).max
 
 
 def right_holders(instance: Instance, m0: Ints) -> Bools:
@@ -68,16 +70,19 @@ def complete(instance: Instance, key: Ints, m0: Ints, frozen: Bools) -> Ints:
         return m0.copy()
     seekers = market.people[: market.seekers]
     ticket = key[instance.ip[seekers]] & ((1 << lottery_bits(instance)) - 1)
-    best_first = np.lexsort((ticket, instance.worker_class[seekers]))[::-1]
-    takes = np.ones(len(market.people), dtype=np.bool_)
-    takes[: market.seekers] = _choose(instance, market, best_first)
+    weight = np.zeros(market.seekers, dtype=np.int64)
+    weight[np.lexsort((ticket, instance.worker_class[seekers]))] = np.arange(1, market.seekers + 1)
+    chosen = _flow(instance, market, -weight, np.zeros(len(market.edge), dtype=np.int64))
+    takes = np.zeros(len(market.people), dtype=np.bool_)
+    takes[market.worker[chosen]] = True
+    takes[market.seekers :] = True
     slim = takes[market.worker]
     market = replace(market, worker=market.worker[slim], edge=market.edge[slim])
     who = market.people[market.worker]
     longest = int(np.diff(instance.ip).max())
     move = 2 * longest * len(market.people) + 1
     cost = np.where(market.worker >= market.seekers, move + market.edge - m0[who], market.edge - instance.ip[who])
-    chosen = _flow(instance, market, np.flatnonzero(takes[: market.seekers]), cost)
+    chosen = _flow(instance, market, np.where(takes[: market.seekers], 0, NOT_CHOSEN), cost)
     m = m0.copy()
     m[who[chosen]] = market.edge[chosen]
     return m
@@ -111,68 +116,17 @@ def _prune(instance: Instance, m0: Ints, frozen: Bools) -> _Market | None:
     return _Market(np.concatenate((seekers, movers)), len(seekers), worker[keep], edge[keep], home, vacant * useful)
 
 
-def _choose(instance: Instance, market: _Market, best_first: Ints) -> Bools:
-    """Who is placed, bool[seekers]: the greedy basis of the matroid, best class first, by shortest augmenting chains.
-
-    Lots that a failed search has seen reach no vacancy and never will again, so each is searched in vain only once.
-    """
-    chosen = np.zeros(market.seekers, dtype=np.bool_)
-    target = instance.lot[market.edge]
-    ends = np.searchsorted(market.worker, np.arange(len(market.people) + 1)).tolist()
-    room = market.vacant.copy()
-    shut = np.zeros(len(room), dtype=np.bool_)
-    seat: dict[int, int] = {}
-    inside: dict[int, set[int]] = {}
-    for person, lot in enumerate(market.home.tolist(), start=market.seekers):
-        seat[person] = lot
-        inside.setdefault(lot, set()).add(person)
-    via = np.full(len(room), -1, dtype=np.int64)
-    for seeker in best_first.tolist():
-        wave, seen, goal = [seeker], list[int](), -1
-        while wave and goal < 0:
-            following = list[int]()
-            for person in wave:
-                lots = target[ends[person] : ends[person + 1]]
-                lots = lots[~shut[lots]]
-                if not len(lots):
-                    continue
-                shut[lots] = True
-                via[lots] = person
-                new = lots.tolist()
-                seen += new
-                free = room[lots] > 0
-                if free.any():
-                    goal = new[int(free.argmax())]
-                    break
-                for lot in new:
-                    # the order of a set of small integers is not promised: sort
-                    following += sorted(inside.get(lot, ()))
-            wave = following
-        if goal < 0:
-            continue
-        shut[seen] = False
-        chosen[seeker] = True
-        room[goal] -= 1
-        while goal >= 0:
-            person = int(via[goal])
-            before = seat.get(person, -1)
-            if before >= 0:
-                inside[before].discard(person)
-            inside.setdefault(goal, set()).add(person)
-            seat[person], goal = goal, before
-    return chosen
-
-
-def _flow(instance: Instance, market: _Market, seekers: Ints, cost: Ints) -> Ints:
-    """Cheapest of the flows that place all these `seekers`; the places in `market.edge` it uses."""
+def _flow(instance: Instance, market: _Market, entry: Ints, cost: Ints) -> Ints:
+    """Cheapest of the largest flows; the places in `market.edge` it uses. `entry`: cost of starting at a seeker."""
     people, lots = len(market.people), len(instance.lots)
+    seekers = np.flatnonzero(entry < NOT_CHOSEN)
     movers = np.arange(market.seekers, people)
     open_lots = np.flatnonzero(market.vacant > 0)
     source, sink = people + lots, people + lots + 1
     tail = np.concatenate((np.full(len(seekers), source), people + market.home, market.worker, people + open_lots))
     head = np.concatenate((seekers, movers, people + instance.lot[market.edge], np.full(len(open_lots), sink)))
     room = np.concatenate((np.ones(people - market.seekers + len(seekers) + len(cost)), market.vacant[open_lots]))
-    price = np.concatenate((np.zeros(len(seekers) + len(movers)), cost, np.zeros(len(open_lots))))
+    price = np.concatenate((entry[seekers], np.zeros(len(movers)), cost, np.zeros(len(open_lots))))
     network = min_cost_flow.SimpleMinCostFlow()
     arcs = network.add_arcs_with_capacity_and_unit_cost(
         tail.astype(np.int32),
