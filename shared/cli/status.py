@@ -66,6 +66,8 @@ async def look(one: Target) -> Status:
 
 
 async def _lags(one: Target, consumers: list[tuple[str, int]]) -> dict[str, int | None]:
+    from aiokafka.errors import GroupCoordinatorNotAvailableError
+
     from shared.kafka import ends
 
     kafka = one.kafka()
@@ -75,7 +77,11 @@ async def _lags(one: Target, consumers: list[tuple[str, int]]) -> dict[str, int 
         await probe.start()
         try:
             for name, generation in consumers:
-                committed: dict[Any, Any] = await admin.list_consumer_group_offsets(kafka.group(one.service, name, generation))
+                try:
+                    committed: dict[Any, Any] = await admin.list_consumer_group_offsets(kafka.group(one.service, name, generation))
+                except GroupCoordinatorNotAvailableError:
+                    # A broker that has never had a group.
+                    committed = {}
                 limits = await ends(probe, sorted({place.topic for place in committed}))
                 lags[name] = (
                     sum(max(0, end - max(first, committed[p].offset if p in committed else 0)) for p, (first, end) in limits.items())

@@ -42,13 +42,14 @@ async def test_every_command_explains_itself_with_an_example() -> None:
         assert "Example: jembatan parked" in runner.invoke(app, ["parked", command, "--help"]).output
 
 
-async def test_status_is_well_when_nothing_waits_and_says_what_is_not(toy: Running) -> None:
+async def test_status_is_well_when_nothing_waits(toy: Running) -> None:
+    await toy.say(WorkerLeft(worker_id=new_id(), region="13.74", effective_on=date(2026, 1, 5), reason="died"))
     await toy.settle()
     code, said = await run(toy, "status", "--json")
     found = json.loads(said)
     assert code == 0 and found["well"] is True, said
     assert found["services"][0]["figures"]["pending"] == 0
-    assert set(found["services"][0]["lags"]) == {"vendor.left_workers", "vendor.packs"}
+    assert found["services"][0]["lags"] == {"vendor.left_workers": 0, "vendor.packs": 0}
     assert (await run(toy, "status"))[0] == 0
 
 
@@ -108,10 +109,3 @@ async def test_a_mistake_is_one_line_that_says_what_to_do(toy: Running, tmp_path
     wrong.write_text("JEMBATAN_SERVICE=vendor\nJEMBATAN_WORKER_URL=postgresql://a:b@127.0.0.1:1/c\nJEMBATAN_ACTOR_KEY=" + "A" * 43)
     result = await asyncio.to_thread(CliRunner().invoke, app, ["parked", "list", "--env", str(wrong)])
     assert result.exception is not None and "the database does not answer" in (advice(result.exception) or "")
-
-
-async def test_a_facts_lag_is_seen_by_status(toy: Running) -> None:
-    await toy.say(WorkerLeft(worker_id=new_id(), region="13.74", effective_on=date(2026, 1, 5), reason="died"))
-    await toy.settle()
-    found = json.loads((await run(toy, "status", "--json"))[1])
-    assert found["services"][0]["lags"]["vendor.left_workers"] == 0
