@@ -118,7 +118,11 @@ class Ear(ConsumerRebalanceListener):  # type: ignore[misc]
         self.done: dict[TopicPartition, int] = {}
         """next offset per partition that this process has dealt with"""
         self.assigned: frozenset[TopicPartition] = frozenset()
+        self.shown: set[int] = set()
+        """partitions whose lag is on the gauge"""
         self.joined = False
+        self.moving = False
+        """between two assignments: what was ours may be anybody's"""
         self.again = asyncio.Event()
         """set when the subscriber must be started anew"""
         self.stopping = False
@@ -127,13 +131,13 @@ class Ear(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Before a rebalance."""
-        self.assigned = frozenset()
+        self.assigned, self.moving = frozenset(), True
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """After a rebalance."""
         self.assigned = frozenset(assigned)
         self.done = {tp: at for tp, at in self.done.items() if tp in self.assigned}
-        self.joined = True
+        self.joined, self.moving = True, False
 
     async def keep(self, kafka: Kafka, group: Callable[[], str]) -> None:
         """Run the subscriber until cancelled; start it anew when asked to or when it has died."""
@@ -226,6 +230,12 @@ class Bus:
     def connected(self) -> bool:
         """Whether the broker answers and every subscriber is in its group with a living task."""
         return self.reachable and bool(self._ears) and all(ear.alive for ear in self._ears.values())
+
+    @property
+    def away(self) -> int:
+        """How many subscribers are not at work: what waits for them shows in nobody's lag."""
+        working = sum(ear.alive and not ear.moving for ear in self._ears.values()) if self.reachable else 0
+        return len(self.subscriptions) + 1 - working
 
     async def run(self) -> None:
         """Hear until cancelled."""
@@ -352,9 +362,16 @@ class Bus:
         for name, ear in self._ears.items():
             if name == RESEND:
                 continue
+            shown: set[int] = set()
             for tp in ear.assigned:
                 if tp in limits:
                     metrics.LAG.labels(name, str(tp.partition)).set(max(0, limits[tp][1] - await self._reached(ear, tp)))
+                    shown.add(tp.partition)
+            # What went to another process is no longer ours to report.
+            for partition in ear.shown - shown:
+                with contextlib.suppress(KeyError):
+                    metrics.LAG.remove(name, str(partition))
+            ear.shown = shown
 
     async def _reached(self, ear: Ear, tp: TopicPartition) -> int:
         if tp not in ear.done:

@@ -299,6 +299,10 @@ def create_machine(op: Any) -> None:
     op.execute(f"CREATE POLICY api_reads ON audit FOR SELECT TO {api} USING ({SEES})")
     op.execute(f"CREATE POLICY api_writes ON audit FOR INSERT TO {api} WITH CHECK (true)")
     op.execute(f"CREATE POLICY worker_all ON audit TO {worker} USING (true) WITH CHECK (true)")
+    # What is parked without a readable region concerns everybody who must know whether something is parked.
+    op.execute("ALTER TABLE parked ENABLE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY api_reads ON parked FOR SELECT TO {api} USING (region = '' OR {SEES})")
+    op.execute(f"CREATE POLICY worker_all ON parked TO {worker} USING (true) WITH CHECK (true)")
 
 
 def drop_machine(op: Any) -> None:

@@ -189,6 +189,8 @@ class _Strict:
 
     def settled(self) -> list[Step]:
         """The steps, and an end for waiting rows whose version has been applied meanwhile (parked twice under races)."""
+        if not self.rows:
+            return self.steps
         stepped = {step.index for step in self.steps if step.source == "waiting"}
         leftovers = [
             Step("waiting", index, "superseded")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared import parking, rebuild, resend
+from shared import metrics, parking, rebuild, resend
 from shared.db import Tx
 from shared.events import CATALOGUE
 from shared.events.registry import CONTACTS, EVENTS, ContactChanged, WorkerRegistered
@@ -312,6 +312,10 @@ async def test_a_rebuild_reads_everything_again_into_the_same_state(t: Toy) -> N
     for worker in workers(15):
         await t.registry.write(*story(worker, 3))
     await t.delivered(45)
+    await consumed(t)
+    await t.buses[0].sample()
+    lags = {s.labels["partition"]: s.value for m in metrics.LAG.collect() for s in m.samples if s.labels["consumer"] == "view"}
+    assert lags == {str(n): 0 for n in range(t.kafka.partitions)}
     before = await t.vendor.hash()
     assert await rebuild.begin(t.vendor.db, t.kafka, view, OPERATOR) == 2
     async with t.vendor.db.begin("worker", OPERATOR, "toy") as tx:
