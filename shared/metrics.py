@@ -39,6 +39,7 @@ def histogram(name: str, meaning: str, labels: Sequence[str] = (), *, buckets: S
 
 
 LAG = gauge("jembatan_lag", "Records on the topic that the consumer has not committed yet.", ("consumer", "partition"))
+HEARING = gauge("jembatan_hearing", "1 when every consumer of this process is in its group and the broker answers; its lags count then.")
 LOG_AGE = gauge("jembatan_log_age_seconds", "Age of the oldest event that waits to be published; 0 when none waits.")
 PENDING = gauge("jembatan_pending", "Events written and not yet acknowledged by the broker.")
 PARKED = gauge("jembatan_parked", "Records parked and neither replayed nor discarded.")
@@ -57,5 +58,6 @@ JOBS_ENDED = counter("jembatan_jobs_ended_total", "Jobs ended, by how.", ("kind"
 HTTP_REQUESTS = counter("jembatan_http_requests_total", "Answers given.", ("method", "route", "status"))
 HTTP_SECONDS = histogram("jembatan_http_request_seconds", "Time from request to answer.", ("method", "route"))
 TASK_FAILURES = counter("jembatan_task_failures_total", "Background tasks that ended and were restarted.", ("task",))
+AWAY = gauge("jembatan_away", "Parts of this process (relay, each consumer) that are not connected or between two assignments.")
 READY = gauge("jembatan_ready", "1 when this process answers its readiness check with 200.", ("role",))
 RESTORED_BEHIND = gauge("jembatan_restored_behind_kafka", "1 when the broker holds events of ours that the log does not: nothing is sent.")

@@ -235,8 +235,24 @@ class Service:
         metrics.GAPS.set(row["gaps"])
         metrics.TIMERS_DUE.set(row["timers_due"])
         metrics.JOBS_OPEN.set(row["jobs_open"])
-        if self.bus is not None and self.bus.reachable:
-            await self.bus.sample()
+        if self.bus is not None:
+            metrics.HEARING.set(await self._hearing(self.bus))
+
+    async def _hearing(self, bus: "Bus") -> bool:
+        """Bring the lags up to date; whether they can be believed."""
+        from aiokafka.errors import KafkaError
+
+        if not bus.connected:
+            return False
+        try:
+            async with asyncio.timeout(3):
+                await bus.sample()
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("lags not sampled", error=logs.kind(error))
+            return False
+        return bus.connected
+        relay_away = self.relay is not None and not self.relay.connected
+        metrics.AWAY.set(relay_away + (0 if self.bus is None else self.bus.away))
 
 
 _SAMPLE = """
