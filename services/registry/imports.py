@@ -90,7 +90,7 @@ async def rejects(import_id: UUID, call: CallDep) -> StreamingResponse:
     row = await call.read("imports.rejects", "people.import", first)
 
     async def lines() -> AsyncIterator[bytes]:
-        yield _line(["line", "column", "code", "advice", *importing.columns(row)])
+        yield _line(["line", "column", "code", "advice", *importing.header_of(safe, row).columns])
         after = 0
         while True:
 
@@ -100,7 +100,7 @@ async def rejects(import_id: UUID, call: CallDep) -> StreamingResponse:
             found = await call.read("imports.rejects", "people.import", piece)
             if not found:
                 return
-            yield b"".join(_line([one.line, one.column, one.code, one.advice, *importing.cells(row, one.raw)]) for one in found)
+            yield b"".join(_line([one.line, one.column, one.code, one.advice, *one.cells]) for one in found)
             after = found[-1].line
 
     return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"})

@@ -186,15 +186,17 @@ class ErasureOut(Body):
 
 
 class MergeIn(Body):
+    """Two workers who are one person. Reasons are codes: free text would carry names past the vault."""
+
     survivor_id: UUID
     merged_id: UUID
-    reason: str = Field(min_length=1, max_length=200)
+    reason: Literal["mistyped_nik", "double_entry", "two_agencies"]
 
 
 class CorrectionIn(Body):
     """What is corrected of an identity; what is absent stays. A wrong NIK is another person's file: merge instead."""
 
-    reason: str = Field(min_length=1, max_length=200)
+    reason: Literal["id_card", "family_card", "own_statement", "typing_error"]
     name: str | None = Field(None, min_length=1, max_length=200)
     birth_date: date | None = None
     address_form: Literal["Ibu", "Bapak", "Kak"] | None = None

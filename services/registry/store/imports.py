@@ -57,7 +57,7 @@ async def listed(tx: Tx, region: str, after: tuple[Any, UUID] | None, limit: int
 
 
 async def set_header(tx: Tx, import_id: UUID, header: bytes) -> None:
-    """The work began: the header line, for the list of rejects."""
+    """The work began: the sealed header line, for the list of rejects."""
     await tx.run("UPDATE import_file SET state = 'running', header = :header WHERE id = :id", id=import_id, header=header)
 
 

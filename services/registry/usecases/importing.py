@@ -61,14 +61,35 @@ class Given:
     column: str
     code: str
     advice: str
-    raw: bytes
+    cells: tuple[str, ...]
 
 
 async def give_back(tx: Tx, safe: Safe, row: Any, after: int, limit: int) -> list[Given]:
     """Rejects behind a line, opened; all of a line together."""
     found = await store.imports.rejects(tx, row["id"], after, limit)
     opened = safe.open_rows(row["id"], row["wrapped"], [(one["line"], one["sealed"]) for one in found])
-    return [Given(one["line"], one["column_name"], one["code"], ADVICE[one["code"]], raw) for one, raw in zip(found, opened, strict=True)]
+    head = header_of(safe, row)
+    return [
+        Given(one["line"], one["column_name"], one["code"], ADVICE[one["code"]], _cells(head, raw))
+        for one, raw in zip(found, opened, strict=True)
+    ]
+
+
+HEADER = 0
+"""The line under which a file's header is sealed: a file that came without one has a person there."""
+
+
+def header_of(safe: Safe, row: Any) -> text.Header:
+    """The header of a file, as it came."""
+    if row["header"] is None:
+        return text.Header()
+    (raw,) = safe.open_rows(row["id"], row["wrapped"], [(HEADER, bytes(row["header"]))])
+    return text.header(raw)
+
+
+def _cells(head: text.Header, raw: bytes) -> tuple[str, ...]:
+    (line,) = text.read([(1, raw)], head)
+    return line.cells if line.cells is not None else (raw.decode(errors="replace"),)
 
 
 async def begin_import(tx: Tx, safe: Safe, row: Any, raw: bytes) -> Batch | None:
@@ -77,7 +98,8 @@ async def begin_import(tx: Tx, safe: Safe, row: Any, raw: bytes) -> Batch | None
     defect = Defect("", head.code) if head.code else None
     if defect is None and (missing := kind.missing(head.columns)):
         defect = Defect(missing, "missing_column")
-    await store.imports.set_header(tx, row["id"], raw)
+    (kept,) = safe.seal_rows(row["id"], row["wrapped"], [(HEADER, raw)])
+    await store.imports.set_header(tx, row["id"], kept)
     if defect is None:
         return Batch(row["id"], row["region"], kind, row["wrapped"], head)
     (sealed,) = safe.seal_rows(row["id"], row["wrapped"], [(1, raw)])
@@ -94,15 +116,3 @@ async def end_import(tx: Tx, import_id: UUID) -> None:
 async def sweep_files(tx: Tx) -> None:
     """Destroy stored bytes that nobody will read any more."""
     await store.imports.sweep(tx)
-
-
-def columns(row: Any) -> tuple[str, ...]:
-    """The columns of the file as it came."""
-    return text.header(bytes(row["header"])).columns if row["header"] else ()
-
-
-def cells(row: Any, raw: bytes) -> list[str]:
-    """The cells of one line of the file, as far as it can be read."""
-    head = text.header(bytes(row["header"]))
-    (line,) = text.read([(1, raw)], head)
-    return list(line.cells) if line.cells is not None else [raw.decode(errors="replace")]

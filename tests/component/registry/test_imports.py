@@ -175,6 +175,29 @@ async def test_an_expired_paper_is_told_when_its_day_has_passed(registry: Runnin
     assert len({one.credential_id for one in found}) == 1
 
 
+async def test_selections_insurance_and_honoraria_are_told_once_and_anew_when_corrected(registry: Running) -> None:
+    one = person()
+    await send_people(registry, [one])
+    (worker,) = await workers(registry, [one])
+    files: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
+        "selections": ({"year": "2024", "phase": "1", "code": "R3", "listed": "yes"}, {"code": "R3b"}, "selection.recorded"),
+        "insurance": (
+            {"programme": "jkn", "active": "yes", "month": "2025-12"},
+            {"active": "no", "month": "2026-01"},
+            "insurance.reported",
+        ),
+        "honoraria": ({"paid_from": "2025-01-01", "paid_until": "2025-07-31"}, {"paid_until": "2025-08-31"}, "honorarium.recorded"),
+    }
+    for kind, (row, change, told) in files.items():
+        counts = []
+        for content in (row, row, row | change, row | change):
+            done = await send(registry, kind, table([{"nik": one["nik"]} | content]))
+            counts.append((done["new"], done["changed"], done["unchanged"]))
+        assert counts == [(1, 0, 0), (0, 0, 1), (0, 1, 0), (0, 0, 1)], kind
+        found = [fact for fact in await registry.events(told) if fact.worker_id == worker]
+        assert len(found) == 2 and found[0].aggregate_id == found[1].aggregate_id, kind
+
+
 async def test_people_are_named_by_worker_number_too_and_unknown_ones_are_rejected(registry: Running) -> None:
     known = person()
     await send_people(registry, [known])

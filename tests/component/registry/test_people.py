@@ -219,7 +219,7 @@ async def test_nobody_is_erased_while_holding_a_seat(registry: Running) -> None:
 async def test_a_merge_takes_two_officers_and_later_files_reach_the_survivor(registry: Running) -> None:
     (_, double), (survivor, merged) = await taken(registry, 2)
     first, second = registry.bearer("people_officer", subject="a"), registry.bearer("people_officer", subject="b")
-    body = {"survivor_id": str(survivor), "merged_id": str(merged), "reason": "satu orang, dua NIK"}
+    body = {"survivor_id": str(survivor), "merged_id": str(merged), "reason": "mistyped_nik"}
     proposal = await registry.http.post("/v1/merges", json=body, headers=first)
     assert proposal.status_code == 201
     door = f"/v1/merges/{proposal.json()['merge_id']}/approval"

@@ -68,7 +68,12 @@ async def test_nothing_personal_stands_outside_the_vault(registry: Running, capf
     await registry.http.get(f"/v1/people/{worker}?purpose=case", headers=officer)
     await registry.http.get("/v1/people?region=13.74&name=zamrud&purpose=case", headers=officer)
     await send(registry, "leavings", table([{"nik": secret["nik"], "reason": "x", "effective_on": "2026-01-01"}]))
-    plain = [secret["nik"], broken["nik"], "Zamrud Khatulistiwa", "zamrud.rahasia", "089911223344", "Intan Samudra"]
+    headless = person(name="Zamrud Khatulistiwa Rahasia", email="zamrud.rahasia@contoh.invalid")
+    failed = await send(registry, "people", ",".join(headless.values()).encode() + b"\n")
+    assert failed["failure"] == "missing_column"
+    given = await registry.http.get(f"/v1/imports/{failed['import_id']}/rejects.csv", headers=officer)
+    assert headless["nik"] in given.text
+    plain = [headless["nik"], secret["nik"], broken["nik"], "Zamrud Khatulistiwa", "zamrud.rahasia", "089911223344", "Intan Samudra"]
     hidden = [form for one in plain for form in (one, one.encode().hex(), base64.b64encode(one.encode()).decode().rstrip("=")[:-2])]
     tables = await registry.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     for row in tables:
@@ -87,11 +92,11 @@ async def test_an_identity_is_corrected_at_the_version_seen(registry: Running) -
     (worker,) = await workers(registry, [row])
     officer = registry.bearer("people_officer")
     door = f"/v1/people/{worker}/correction"
-    stale = await registry.http.post(door, json={"reason": "KTP", "name": "Melati Baru"}, headers=officer | {"If-Match": '"7"'})
+    stale = await registry.http.post(door, json={"reason": "id_card", "name": "Melati Baru"}, headers=officer | {"If-Match": '"7"'})
     assert stale.status_code == 412
-    bad = await registry.http.post(door, json={"reason": "KTP", "phone": "abc"}, headers=officer)
+    bad = await registry.http.post(door, json={"reason": "id_card", "phone": "abc"}, headers=officer)
     assert bad.status_code == 422
-    body = {"reason": "KTP", "name": "Melati Baru", "birth_date": "1976-03-10"}
+    body = {"reason": "id_card", "name": "Melati Baru", "birth_date": "1976-03-10"}
     done = await registry.http.post(door, json=body, headers=officer | {"If-Match": '"1"'})
     assert done.status_code == 200 and done.json()["changed"] and done.headers["etag"] == '"2"'
     await registry.settle()
