@@ -13,15 +13,22 @@ import asyncpg
 SERVICES = ("registry", "vendor", "placement", "notify")
 
 READERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    # topic of the owner -> consumers (service, and the types each of them lives from are not needed: every position advances)
-    "registry.events": {"vendor": (), "placement": (), "notify": ()},
-    "registry.internal": {"placement": ()},
-    "vendor.events": {"placement": ()},
-    "placement.events": {"registry": (), "vendor": (), "notify": ()},
-    "placement.internal": {"vendor": (), "notify": ()},
-    "notify.internal": {"registry": (), "placement": ()},
+    "registry.events": {
+        "vendor": ("vendor.people", "vendor.packs"),
+        "placement": ("placement.people", "placement.departures", "placement.packs"),
+        "notify": ("notify.people", "notify.packs"),
+    },
+    "registry.internal": {"placement": ("placement.rights", "placement.consents")},
+    "vendor.events": {"placement": ("placement.capacity", "placement.supply")},
+    "placement.events": {
+        "registry": ("registry.placements",),
+        "vendor": ("vendor.seats", "vendor.reductions"),
+        "notify": ("notify.placements",),
+    },
+    "placement.internal": {"registry": ("registry.engagements",), "vendor": ("vendor.offers",), "notify": ("notify.offers",)},
+    "notify.internal": {"registry": ("registry.answers",), "placement": ("placement.answers",)},
 }
-"""Who must have seen every event of a topic."""
+"""Who must have seen every event of a topic: topic of its owner -> service -> its consumers."""
 
 
 @dataclass(slots=True)
@@ -79,20 +86,13 @@ async def seen_by_all(on: Connections) -> Found:
             wanted = {row["aggregate_id"]: row["head"] for row in heads if _bare(row["topic"]) == topic}
             if not topic.startswith(f"{owner}.") or not wanted:
                 continue
-            for reader in readers:
-                consumers = await _consumers(on[reader], topic)
-                found.add(1, [] if consumers else [f"{reader} has no consumer of {topic}"])
+            for reader, consumers in readers.items():
                 for consumer in consumers:
                     rows = await on[reader].fetch("SELECT aggregate_id, version FROM position WHERE consumer = $1", consumer)
                     reached = {row["aggregate_id"]: row["version"] for row in rows}
                     late = [f"{reader}/{consumer}: {a} at {reached.get(a, 0)} of {v}" for a, v in wanted.items() if reached.get(a, 0) < v]
                     found.add(len(wanted), late)
     return found
-
-
-async def _consumers(connection: "asyncpg.Connection[Any]", topic: str) -> list[str]:
-    rows = await connection.fetch("SELECT name FROM consumer WHERE name LIKE $1", f"%@{topic}")
-    return [row["name"] for row in rows]
 
 
 def _bare(topic: str) -> str:

@@ -266,9 +266,13 @@ class Stack:
     async def _prepare(self, name: str, argv: Sequence[str], service: str) -> None:
         """Run one program that ends by itself."""
         environment = self.installation.administration(self.of(service)[0], self._dsns[service], self.addresses)
-        child = await self.processes.start(name, argv, env=environment)
+        child = await self._spawn(service, name, argv, environment)
         if await child.wait(PREPARE_SECONDS) != 0:
             raise ProcessError(f"{name} failed; {child.log}:\n{child.tail()}")
+
+    async def _spawn(self, _service: str, name: str, argv: Sequence[str], environment: dict[str, str]) -> Process:
+        """Start one program of a service. A test may start it in another way."""
+        return await self.processes.start(name, argv, env=environment, stop_seconds=STOP_SECONDS)
 
     # -- services
 
@@ -311,7 +315,7 @@ class Stack:
             # 300 connections of the server among up to 40 processes with two pools each
             pool=3 if self._apart else 8,
         )
-        child = await self.processes.start(unit.name, self._commands.serve(unit), env=environment, stop_seconds=STOP_SECONDS)
+        child = await self._spawn(unit.service, unit.name, self._commands.serve(unit), environment)
         self._children[unit.name] = child
         async with httpx2.AsyncClient(timeout=10) as client:
 

@@ -164,7 +164,15 @@ class Driver:
 
 
 MOVING = frozenset(
-    {"jembatan_pending", "jembatan_lag", "jembatan_timers_due", "jembatan_jobs_open", "jembatan_gaps", "jembatan_messages_due"}
+    {
+        "jembatan_pending",
+        "jembatan_lag",
+        "jembatan_timers_due",
+        "jembatan_jobs_open",
+        "jembatan_gaps",
+        "jembatan_messages_due",
+        "jembatan_away",
+    }
 )
 """Gauges that are zero when nothing is under way."""
 

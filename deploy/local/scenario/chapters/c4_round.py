@@ -36,6 +36,7 @@ def steps(stage: Stage) -> list[Step]:
         Step(after(when.seal_on, 2), TITLE, "agreements", lambda: agreements(stage, first=True)),
         Step(after(when.seal_on, 7), TITLE, "visits", lambda: visits(stage)),
         Step(after(term(stage), 1), TITLE, "after the term", lambda: answers(stage, silent=False)),
+        Step(after(term(stage), 1), TITLE, "never asked", lambda: never_asked(stage)),
         Step(after(term(stage), 2), TITLE, "last agreements", lambda: agreements(stage)),
         Step(when.starts_on, TITLE, "first day", lambda: started(stage)),
     ]
@@ -115,6 +116,17 @@ async def answers(stage: Stage, *, silent: bool) -> None:
     raise AssertionError(f"{stage.region}: offers stay open after twelve waves of answers")
 
 
+async def never_asked(stage: Stage) -> None:
+    """Whoever does not want the scheme and was never offered a seat says so at the desk: a no counts without an offer too."""
+    office, said = stage.office, stage.notes.get("refused_offer", set())
+    clerk = office.token("people_officer", "a")
+    families = stage.figures.others.families
+    left = [w for w, p in stage.persons.items() if p.pool and p.will == "refuse" and p.family not in families and w not in said]
+    no = {"given": False, "channel": "desk"}
+    await _gather([office.post("registry", f"/v1/people/{worker}/consent", clerk, no) for worker in left])
+    stage.notes["never_asked"] = len(left)
+
+
 async def _questions(stage: Stage) -> dict[str, dict[str, Any]]:
     desk = stage.office.token("desk", "a")
     return {question["about"]: question async for question in stage.office.list("notify", "/v1/questions", desk, state="open")}
@@ -123,6 +135,8 @@ async def _questions(stage: Stage) -> dict[str, dict[str, Any]]:
 async def _answer(stage: Stage, offer: dict[str, Any], person: Person, question: dict[str, Any], *, timed: bool) -> None:
     says = "no_scheme" if person.will == "refuse" else "yes"
     office, started = stage.office, time.perf_counter()
+    if says == "no_scheme":
+        stage.notes.setdefault("refused_offer", set()).add(offer["worker_id"])
     link = _link(stage, person, offer)
     if link:
         await office.driver.call("GET", link)
