@@ -29,7 +29,7 @@ async def people(tx: Tx, heard: Sequence[Heard]) -> None:
     await hearing.leave(tx, left)
 
 
-@projection("vendor.offers", placement.OfferAccepted, placement.OfferWithdrawn, tables=("accepted_offer",))
+@projection(contracts.OFFERS, placement.OfferAccepted, placement.OfferWithdrawn, tables=("accepted_offer",))
 async def offers(tx: Tx, heard: Sequence[Heard]) -> Sequence[Outcome]:
     """Offers that people accepted, to be signed by the vendor; those withdrawn afterwards."""
     accepted: list[AcceptedOffer] = []

@@ -15,10 +15,11 @@ from services.vendor.store import budget as money
 from services.vendor.store import contracts as store
 from services.vendor.store import people, vendors
 from shared.db import Tx
-from shared.errors import NotFound
+from shared.errors import NotFound, NotNow
 from shared.events import Cause
 from shared.events.vendor import CapacitySealed
 from shared.ids import derived_id, new_id
+from shared.rebuild import rebuilding
 from shared.regulation import Pack
 from shared.regulation.rules import timezone
 from shared.timers import Timer, cancel, schedule
@@ -26,6 +27,7 @@ from shared.timers import Timer, cancel, schedule
 from .reach import reach
 
 CONTRACT_END, FLOOR, OBLIGATION = "contract_end", "wage_floor", "obligation"
+OFFERS = "vendor.offers"
 PINS = 5_000
 
 
@@ -266,8 +268,15 @@ async def judge_floors(tx: Tx, due: Sequence[Timer]) -> None:
     await schedule(tx, FLOOR, again)
 
 
+async def offers_known(tx: Tx) -> None:
+    """Not now (`rebuilding`) while the accepted offers are read again from the start: they would seem to be missing."""
+    if await rebuilding(tx, [OFFERS]):
+        raise NotNow("rebuilding", "The accepted offers are being read again; try again in a moment.")
+
+
 async def judge_obligations(tx: Tx, due: Sequence[Timer]) -> None:
     """The day of the hiring obligation has passed: whoever accepted and is not signed is a finding."""
+    await offers_known(tx)
     held = await store.load_contracts(tx, [timer.key for timer in due])
     unsigned = await store.due_obligations(tx, list(held))
     days = await _days(tx, due)

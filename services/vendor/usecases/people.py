@@ -16,13 +16,14 @@ from shared.events import Fact
 from shared.events.vendor import RosterReported
 from shared.ids import derived_id
 
-from .contracts import one, regional_packs
+from .contracts import offers_known, one, regional_packs
 from .reach import own, reach
 
 
 async def record_agreements(tx: Tx, items: Sequence[Agreement]) -> list[Verdict]:
     """Compare what a vendor signed with what people accepted, and record what fits; one bad item never fails its batch."""
     vendor_id, day = own(tx.scope, "agreement.write"), tx.stamp.day
+    await offers_known(tx)
     offers = await store.load_offers(tx, [item.offer_id for item in items])
     known = Known(
         offers=offers,
@@ -46,6 +47,7 @@ async def record_agreements(tx: Tx, items: Sequence[Agreement]) -> list[Verdict]
 async def refuse_people(tx: Tx, items: Sequence[tuple[UUID, str]]) -> list[tuple[UUID, str, Case | None]]:
     """A vendor says it cannot take people: pairs of offer and ground. Answers the offer, a slug (or `opened`, `unchanged`), the case."""
     vendor_id, day = own(tx.scope, "refusal.write"), tx.stamp.day
+    await offers_known(tx)
     offers = await store.load_offers(tx, [offer for offer, _ in items])
     offers = {offer_id: offer for offer_id, offer in offers.items() if offer.vendor_id == vendor_id}
     packs = await regional_packs(tx, {offer.region for offer in offers.values()})

@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from services.vendor import subscribers
+from services.vendor.store import tables
+from shared import rebuild
 from shared.events import placement, registry
 from shared.identity import Scope
 from shared.ids import new_id
 from shared.subscriptions import Heard
 from tests.component.vendor.office import Office, slug
-from tests.support.running import Running
+from tests.support.running import PATIENCE, Running
 
 
 def confirmed(offer: placement.OfferAccepted, **more: Any) -> placement.PlacementConfirmed:
@@ -433,3 +435,33 @@ class _Enough(Exception):
     def __init__(self, statements: int) -> None:
         super().__init__(statements)
         self.statements = statements
+
+
+async def test_rebuilt_projections_are_what_they_were(office: Office, running: Running) -> None:
+    contract = await office.contract(seats=3)
+    offers = [office.accepted(contract) for _ in range(3)]
+    seats = [confirmed(offer) for offer in offers]
+    await running.say(*offers, _pulled(offers[0]), *seats, _started(seats[1]))
+    await running.settle()
+    scope = Scope.system("vendor")
+
+    async def state() -> str:
+        async with running.db.begin("worker", scope, "test") as tx:
+            return await rebuild.state_hash(tx, tables.PROJECTED)
+
+    async def busy() -> bool:
+        async with running.db.begin("worker", scope, "test") as tx:
+            return bool(await rebuild.rebuilding(tx))
+
+    before = await state()
+    for one in (subscribers.offers, subscribers.seats):
+        await rebuild.begin(running.db, running.kafka, one, scope)
+    # Whoever hands in an agreement meanwhile is told to come back, not that the offer is unknown.
+    body = {"items": [office.agreement(offers[1])]}
+    answer = await office.post("/v1/work-agreements", body, "vendor_user", vendor=UUID(contract["vendor_id"]))
+    assert answer.status_code == 200 or slug(answer) == "rebuilding"
+    async with asyncio.timeout(PATIENCE):
+        while await busy():  # noqa: ASYNC110 - the mark is a row
+            await asyncio.sleep(0.1)
+    await running.settle()
+    assert await state() == before

@@ -15,7 +15,7 @@ from shared.errors import Refused
 from shared.events.vendor import BudgetLineApproved, BudgetLineRevised
 from tests.unit.vendor import made
 
-calm = settings(derandomize=True, deadline=None)
+calm = settings(derandomize=True, deadline=None, max_examples=60)
 days = st.dates(date(2025, 1, 1), date(2027, 12, 31))
 amounts = st.integers(0, 10_000)
 

@@ -17,7 +17,7 @@ from shared.events.vendor import ContractAmended, ContractEnded, ContractSigned,
 from shared.regulation import Pack
 from tests.unit.vendor import made
 
-calm = settings(derandomize=True, deadline=None)
+calm = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 def sign(

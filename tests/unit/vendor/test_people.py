@@ -14,7 +14,7 @@ from shared.errors import Refused
 from shared.events.vendor import CaseOpened, WorkAgreementRecorded
 from tests.unit.vendor import made
 
-calm = settings(derandomize=True, deadline=None)
+calm = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 def test_what_fits_is_recorded() -> None:
