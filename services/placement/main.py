@@ -24,7 +24,8 @@ from .usecases.signing import Signer
 async def _own(service: Service) -> AsyncIterator[Mapping[str, Any]]:
     settings = service.settings
     assert isinstance(settings, Settings)
-    async with matching(settings.matching_workers) as pool:
+    # Only rounds (jobs) and explanations (doors) are computed; a relay of its own needs no second process.
+    async with matching(settings.matching_workers, warm=bool(settings.roles & {"api", "jobs"})) as pool:
         yield {"matching": pool, "lottery": Lottery(settings.mac), "signer": Signer(settings.signing_pem)}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,7 +193,9 @@ def _subscriptions(service: str) -> list[Any]:
     room = importlib.import_module(f"services.{service}.subscribers")
     given = room.SUBSCRIPTIONS if hasattr(room, "SUBSCRIPTIONS") else room.subscriptions
     own = [] if service == "registry" else [packs.subscription(service)]
-    return [*(given(_Anything()) if callable(given) else given), *own]
+    if callable(given):
+        given = given(*(_Anything() for _ in inspect.signature(given).parameters))
+    return [*given, *own]
 
 
 def contracts(

@@ -87,10 +87,10 @@ class Matching:
 
 
 @contextlib.asynccontextmanager
-async def matching(workers: int = 1) -> AsyncIterator[Matching]:
-    """A warming matching process for as long as the service runs."""
+async def matching(workers: int = 1, *, warm: bool = True) -> AsyncIterator[Matching]:
+    """A matching process for as long as the service runs: at once and warming, or only when it is asked for."""
     pool = Matching(workers)
-    warming = asyncio.create_task(pool.warm(), name="matching-warm")
+    warming = asyncio.create_task(pool.warm() if warm else asyncio.sleep(0), name="matching-warm")
     try:
         yield pool
     finally:
