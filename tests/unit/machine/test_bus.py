@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRebalanceListener
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from shared.bus import assert_safe, subscribe
+from shared.bus import Ear, assert_safe, subscribe
 from shared.events.placement import PlacementConfirmed
 from shared.events.registry import WorkerLeft
 from shared.kafka import Kafka
@@ -19,7 +18,7 @@ async def nothing(records: Any) -> None:
 
 
 async def test_the_factory_makes_a_safe_subscriber() -> None:
-    broker = subscribe(Kafka(("127.0.0.1:1",), "p"), "p.registry.events", "g", nothing, ConsumerRebalanceListener())
+    broker = subscribe(Kafka(("127.0.0.1:1",), "p"), "p.registry.events", "g", nothing, Ear("e", "t", nothing))
     assert_safe(broker)
 
 
