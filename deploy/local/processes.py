@@ -6,6 +6,7 @@ Every child is spawned by a keeper process (`keeper.py`), in its own session, wi
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -14,7 +15,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -229,19 +232,29 @@ class Processes:
 PORTS = range(15000, 32000)
 """Below the range from which the kernel takes the local ports of connections: a port must stay free across a restart."""
 
-_given: set[int] = set()
+_given: dict[int, TextIOWrapper] = {}
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address nobody listens on now, and which this process has not been given before."""
+    """A TCP port of the loopback address nobody listens on now, and which no living process was given by this function.
+
+    What is given is locked in a file of the machine until this process ends: two runs side by side never meet.
+    """
+    folder = Path(tempfile.gettempdir()) / "jembatan-ports"
+    folder.mkdir(mode=0o777, exist_ok=True)
     while True:
         port = secrets.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if port not in _given:
+        if port in _given:
+            continue
+        with contextlib.suppress(OSError), contextlib.ExitStack() as undo:
+            lock = undo.enter_context((folder / str(port)).open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", port))
-                _given.add(port)
-                return port
+            undo.pop_all()
+            _given[port] = lock
+            return port
 
 
 @contextlib.asynccontextmanager
