@@ -211,7 +211,8 @@ class TimerRunner:
         async def work(tx: "Tx") -> None:
             await tx.run(
                 "UPDATE timer SET attempts = attempts + 1,"
-                " not_before = CAST(:wall AS timestamptz) + least(CAST(:longest AS interval), interval '1 second' * (1 << least(attempts, 12)))"
+                " not_before = CAST(:wall AS timestamptz)"
+                " + least(CAST(:longest AS interval), interval '1 second' * (1 << least(attempts, 12)))"
                 " WHERE kind = :kind AND key = :key",
                 kind=kind,
                 key=key,
