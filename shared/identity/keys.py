@@ -124,6 +124,9 @@ def parse(body: bytes) -> Found:
         public = {name: entry[name] for name in ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y") if name in entry}
         try:
             if entry.get("kty") == "RSA":
+                # Six bits a sign: too short a modulus is not even read.
+                if len(str(entry["n"])) * 6 < LEAST_RSA_BITS:
+                    continue
                 rsa = RSAKey.import_key(public)
                 if rsa.raw_value.key_size >= LEAST_RSA_BITS:
                     found[entry["kid"]] = rsa

@@ -1,8 +1,10 @@
 """The declared tables are the migrated ones."""
 
 from services.notify.store.tables import Base
+from shared.migrating import downgrade, upgrade
 from shared.migrations import TABLES
 from tests.support.running import Running
+from tests.support.servers import Servers, fresh_database
 
 
 async def test_the_models_are_the_migrated_tables(notify: Running) -> None:
@@ -16,3 +18,11 @@ async def test_the_models_are_the_migrated_tables(notify: Running) -> None:
     assert own == set(Base.metadata.tables)
     for name, table in Base.metadata.tables.items():
         assert found[name] == {column.name: bool(column.nullable) for column in table.columns}, name
+
+
+async def test_the_revisions_go_down_and_up_again(servers: Servers) -> None:
+    dsns = await fresh_database(servers, "notify")
+    await upgrade("notify", dsns.owner)
+    assert (await downgrade("notify", dsns.owner))[1] == ""
+    assert (await upgrade("notify", dsns.owner))[1] == "0001"
+    assert (await upgrade("notify", dsns.owner)) == ("0001", "0001")

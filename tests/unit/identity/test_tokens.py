@@ -254,6 +254,7 @@ def test_a_wrong_list_of_issuers_stops_the_start(tmp_path: Path, text: str) -> N
         read_issuers(tmp_path / "none.json")
 
 
+@pytest.mark.filterwarnings("ignore:Key size")
 def test_weak_foreign_and_encryption_keys_are_passed_over() -> None:
     weak = RSAKey.generate_key(1024, {"kid": "weak"}, auto_kid=False)
     curve = ECKey.generate_key("P-384", {"kid": "p384"})
