@@ -31,6 +31,15 @@ _OFFER = (
 )
 
 
+_ERASURE = "1447382596, 1"
+"""Advisory lock between erasing people and writing about people: what is written later sees who was erased before."""
+
+
+async def about_people(tx: Tx) -> None:
+    """Taken by whoever writes rows about people; an erasure waits for them, and they for it."""
+    await tx.run(f"SELECT pg_advisory_xact_lock_shared({_ERASURE})")
+
+
 # --- accepted offers (projection) ---
 
 
@@ -142,6 +151,7 @@ async def forget_people(tx: Tx, ids: Sequence[UUID]) -> None:
     """Delete what is held of erased people: offers, seats, agreements, roster entries, cases about them."""
     if not ids:
         return
+    await tx.run(f"SELECT pg_advisory_xact_lock({_ERASURE})")
     await tx.run(
         "WITH w AS (SELECT CAST(value AS uuid) AS id FROM json_array_elements_text(CAST(:ids AS json))),"
         " a AS (DELETE FROM accepted_offer USING w WHERE worker_id = w.id),"
@@ -261,7 +271,8 @@ async def put_roster(
     await tx.run("DELETE FROM roster_entry WHERE roster_id = :id", id=roster_id)
     await tx.run(
         "INSERT INTO roster_entry (roster_id, worker_id, region, lot_id) SELECT :id, worker_id, :region, lot_id"
-        " FROM json_to_recordset(CAST(:d AS json)) AS t(worker_id uuid, lot_id uuid)",
+        " FROM json_to_recordset(CAST(:d AS json)) AS t(worker_id uuid, lot_id uuid)"
+        " WHERE NOT EXISTS (SELECT 1 FROM gone g WHERE g.worker_id = t.worker_id AND g.why = 'erased')",
         id=roster_id,
         region=region,
         d=doc([{"worker_id": worker, "lot_id": lot} for worker, lot in people]),

@@ -42,6 +42,7 @@ async def leave(tx: Tx, left: Sequence[Left]) -> None:
 
 async def accept(tx: Tx, accepted: Sequence[AcceptedOffer], withdrawn: Mapping[UUID, str]) -> None:
     """Accepted offers, then those of them that were withdrawn: an offer is never accepted after its withdrawal."""
+    await store.about_people(tx)
     await store.put_accepted(tx, accepted)
     await store.withdraw_accepted(tx, withdrawn)
 
@@ -53,5 +54,6 @@ async def seat(tx: Tx, changes: Sequence[SeatChange]) -> None:
     for one in changes:
         if not one.new:
             folded.setdefault(one.placement_id, {"placement_id": one.placement_id}).update(one.fields)
+    await store.about_people(tx)
     await store.put_seats(tx, new)
     await store.change_seats(tx, list(folded.values()))

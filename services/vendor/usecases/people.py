@@ -24,6 +24,7 @@ async def record_agreements(tx: Tx, items: Sequence[Agreement]) -> list[Verdict]
     """Compare what a vendor signed with what people accepted, and record what fits; one bad item never fails its batch."""
     vendor_id, day = own(tx.scope, "agreement.write"), tx.stamp.day
     await offers_known(tx)
+    await store.about_people(tx)
     offers = await store.load_offers(tx, [item.offer_id for item in items])
     known = Known(
         offers=offers,
@@ -48,6 +49,7 @@ async def refuse_people(tx: Tx, items: Sequence[tuple[UUID, str]]) -> list[tuple
     """A vendor says it cannot take people: pairs of offer and ground. Answers the offer, a slug (or `opened`, `unchanged`), the case."""
     vendor_id, day = own(tx.scope, "refusal.write"), tx.stamp.day
     await offers_known(tx)
+    await store.about_people(tx)
     offers = await store.load_offers(tx, [offer for offer, _ in items])
     offers = {offer_id: offer for offer_id, offer in offers.items() if offer.vendor_id == vendor_id}
     packs = await regional_packs(tx, {offer.region for offer in offers.values()})
@@ -74,6 +76,7 @@ async def refuse_people(tx: Tx, items: Sequence[tuple[UUID, str]]) -> list[tuple
 async def report_roster(tx: Tx, *, contract_id: UUID, month: date, people: Sequence[tuple[UUID, UUID]]) -> tuple[UUID, int]:
     """A vendor's own list of a month, pairs of worker and lot; reported again, it replaces the one before."""
     own(tx.scope, "roster.write")
+    await store.about_people(tx)
     contract = await one(tx, contract_id, "roster.write")
     lots = {lot.lot_id for lot in contract.lots}
     if any(lot not in lots for _, lot in people):
