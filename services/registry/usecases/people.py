@@ -244,7 +244,7 @@ async def correct_identity(
     await store.people.reseal_people(tx, [(row["person_id"], safe.seal(row["person_id"], new, after, row["wrapped"]))])
     await store.people.touch(tx, worker_id)
     if before.contact_mac != after.contact_mac:
-        tell_contact(tx, safe, region, worker_id, row["worker_number"], new)
+        tell_contact(tx, region, worker_id, safe.contact(worker_id, row["worker_number"], new))
     if new.birth_date != old.birth_date and await store.books.guards_by_date(tx, worker_id):
         await keep_guard_dates(tx, safe, await tx.pack(region), region, {worker_id: row["person_id"]})
     tx.note("person.corrected", worker_id, region, purpose=reason)

@@ -1,5 +1,6 @@
 """Taking in the rows of a file: one chunk, one transaction, a constant number of statements, whatever is in it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,14 +117,8 @@ async def _take_people(
     bad: _Bad,
     counts: Counts,
 ) -> None:
-    read = []
-    for line, texts in cells:
-        try:
-            row = rows.person(line.number, texts, codes)
-        except Defect as defect:
-            bad.add(line, defect.column, defect.code)
-        else:
-            read.append(_Row(line, row, safe.nik_candidates(row.identity.nik), safe.marks(row.identity)))
+    # Reading and sealing thousands of rows takes seconds; heartbeats and HTTP share this loop.
+    read = await asyncio.to_thread(_read_people, safe, codes, cells, bad)
     entries = sorted({entry for one in read for entry in one.entries})
     known = await store.people.known(tx, entries)
     erased = await store.people.suppressed(tx, entries)
@@ -135,6 +130,18 @@ async def _take_people(
     counts.new = sum(held is None for _, held in accepted)
     counts.changed = await _change_people(tx, safe, pack, batch.region, [(one, held) for one, held in accepted if held is not None])
     counts.unchanged = len(accepted) - counts.new - counts.changed
+
+
+def _read_people(safe: Safe, codes: rows.Codes, cells: Sequence[tuple[Line, Mapping[str, str]]], bad: _Bad) -> list[_Row]:
+    read = []
+    for line, texts in cells:
+        try:
+            row = rows.person(line.number, texts, codes)
+        except Defect as defect:
+            bad.add(line, defect.column, defect.code)
+        else:
+            read.append(_Row(line, row, safe.nik_candidates(row.identity.nik), safe.marks(row.identity)))
+    return read
 
 
 def _sort_out(
@@ -166,41 +173,47 @@ def _sort_out(
     return accepted, conflicts
 
 
+def _seal_new(safe: Safe, new: Sequence[_Row]) -> list[tuple[NewWorker, Sealed, str]]:
+    """Each new worker, what is stored of the person, and the box for the front desk."""
+    found = []
+    for one in new:
+        person_id, worker_id, number = new_id(), new_id(), person.worker_number(random_number())
+        worker = NewWorker(worker_id, person_id, number, one.row.profile, one.row.barred)
+        box = safe.contact(worker_id, number, one.row.identity)
+        found.append((worker, safe.seal(person_id, one.row.identity, one.marks), box))
+    return found
+
+
 async def _add_people(tx: Tx, safe: Safe, pack: Pack, region: str, new: Sequence[_Row]) -> None:
     if not new:
         return
     today, bar = tx.stamp.day, rules.appointment_bar(pack, tx.stamp.day)
-    sealed: list[tuple[UUID, Sealed]] = []
-    workers: list[NewWorker] = []
+    sealed = await asyncio.to_thread(_seal_new, safe, new)
     ends: list[Standing] = []
     decided, guards = [], []
-    for one in new:
-        person_id, worker_id, identity, profile = new_id(), new_id(), one.row.identity, one.row.profile
-        sealed.append((person_id, safe.seal(person_id, identity, one.marks)))
-        worker = NewWorker(worker_id, person_id, person.worker_number(random_number()), profile, one.row.barred)
-        workers.append(worker)
-        for fact in profiles.registered(region, worker_id, worker.number, profile):
+    for one, (worker, _, box) in zip(new, sealed, strict=True):
+        profile = worker.profile
+        for fact in profiles.registered(region, worker.id, worker.number, profile):
             tx.emit(fact)
         if profile.service_end is not None:
-            ends.append(profiles.end_of(region, worker_id, profile.service_end, 0, today))
+            ends.append(profiles.end_of(region, worker.id, profile.service_end, 0, today))
         verdict = scheme.eligibility(standing.Present(), profile.service_start, profile.service_start, bar)
-        decided.append((region, worker_id, verdict))
-        tx.emit(scheme.eligibility_fact(region, worker_id, verdict), pack=pack.sha256)
-        tell_contact(tx, safe, region, worker_id, worker.number, identity)
+        decided.append((region, worker.id, verdict))
+        tx.emit(scheme.eligibility_fact(region, worker.id, verdict), pack=pack.sha256)
+        tell_contact(tx, region, worker.id, box)
         if scheme.needs_guard_date(profile.job_family):
-            guards += guard_rows(pack, worker_id, identity.birth_date, today)
-    await store.people.add_people(tx, region, sealed)
-    await store.people.add_workers(tx, region, workers)
+            guards += guard_rows(pack, worker.id, one.row.identity.birth_date, today)
+    await store.people.add_people(tx, region, [(worker.person_id, kept) for worker, kept, _ in sealed])
+    await store.people.add_workers(tx, region, [worker for worker, _, _ in sealed])
     await store.standings.add(tx, ends)
     await store.standings.save_eligibility(tx, decided)
     await keep_records(tx, pack, "credentials", region, guards)
 
 
-def tell_contact(tx: Tx, safe: Safe, region: str, worker_id: UUID, number: str, identity: person.Identity) -> None:
+def tell_contact(tx: Tx, region: str, worker_id: UUID, box: str) -> None:
     """How the person is reached, for notify alone."""
-    sealed = safe.contact(worker_id, number, identity)
     contact = derived_id("contact", worker_id)
-    tx.emit(ContactChanged(region=region, effective_on=tx.stamp.day, contact_id=contact, worker_id=worker_id, sealed=sealed))
+    tx.emit(ContactChanged(region=region, effective_on=tx.stamp.day, contact_id=contact, worker_id=worker_id, sealed=box))
 
 
 async def _change_people(tx: Tx, safe: Safe, pack: Pack, region: str, held: Sequence[tuple[_Row, Known]]) -> int:
@@ -222,7 +235,7 @@ async def _change_people(tx: Tx, safe: Safe, pack: Pack, region: str, held: Sequ
         if other:
             sealed.append((known.person_id, safe.seal(known.person_id, identity, one.marks, known.wrapped)))
             if one.marks.contact_mac != known.contact_mac:
-                tell_contact(tx, safe, region, known.worker_id, known.worker_number, identity)
+                tell_contact(tx, region, known.worker_id, safe.contact(known.worker_id, known.worker_number, identity))
         if moved:
             corrected.append((known.worker_id, profile))
             for fact in profiles.corrected(region, known.worker_id, old, profile, today):
