@@ -235,8 +235,13 @@ class Service:
         metrics.GAPS.set(row["gaps"])
         metrics.TIMERS_DUE.set(row["timers_due"])
         metrics.JOBS_OPEN.set(row["jobs_open"])
+        away = int(self.relay is not None and not self.relay.connected)
         if self.bus is not None:
-            metrics.HEARING.set(await self._hearing(self.bus))
+            hearing = await self._hearing(self.bus)
+            metrics.HEARING.set(hearing)
+            # A lag that could not be read is no lag of zero.
+            away += max(self.bus.away, int(not hearing))
+        metrics.AWAY.set(away)
 
     async def _hearing(self, bus: "Bus") -> bool:
         """Bring the lags up to date; whether they can be believed."""
@@ -251,8 +256,6 @@ class Service:
             log.warning("lags not sampled", error=logs.kind(error))
             return False
         return bus.connected
-        relay_away = self.relay is not None and not self.relay.connected
-        metrics.AWAY.set(relay_away + (0 if self.bus is None else self.bus.away))
 
 
 _SAMPLE = """
