@@ -114,6 +114,18 @@ async def test_bad_rows_go_back_with_line_column_code_and_advice(registry: Runni
     assert all(base["nik"][:12].encode() not in bytes(row["sealed"]) for row in sealed)
 
 
+async def test_of_two_names_under_one_nik_in_a_file_the_first_holds(registry: Running) -> None:
+    one = person(name="Melati Gunung")
+    rows = [one, one | {"name": "Seroja Lembah"}, one | {"name": "MELATI  gunung."}, one | {"appointment_date": "2024-01-01"}]
+    done = await send_people(registry, rows)
+    assert (done["new"], done["rejected"]) == (1, {"nik_two_names": 1, "duplicate_row": 1, "appointment_barred": 1})
+    answer = await registry.http.get(
+        "/v1/people?region=13.74&name=melati%20gunung&purpose=case&limit=500", headers=registry.bearer("people_officer")
+    )
+    (worker,) = await workers(registry, [one])
+    assert str(worker) in {found["worker_id"] for found in answer.json()["items"]}
+
+
 @pytest.mark.parametrize(
     ("content", "code", "column"),
     [
