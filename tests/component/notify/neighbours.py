@@ -133,7 +133,7 @@ async def asked(notify: Running, *people: Person, answer_by: date = ANSWER_BY) -
 async def messages(notify: Running, person: Person) -> list[tuple[str, str, str, str]]:
     """Template, channel, state and reason of the person's messages, in order."""
     rows = await notify.rows(
-        "SELECT template, channel, state, reason FROM message WHERE worker_id = $1 ORDER BY created_at, template", person.worker_id
+        "SELECT template, channel, state, reason FROM message WHERE worker_id = $1 ORDER BY created_at, template, channel", person.worker_id
     )
     return [(row["template"], row["channel"], row["state"], row["reason"]) for row in rows]
 

@@ -158,7 +158,7 @@ async def test_who_gets_an_address_later_gets_the_open_offer_by_mail(notify: Run
     person.mail = True
     await notify.say(person.contact(notify.environment["JEMBATAN_CONTACTS_PUBLIC_KEY"]))
     await notify.settle()
-    assert [row[1:3] for row in await messages(notify, person)] == [("printed", "listed"), ("mail", "sent")]
+    assert [row[1:3] for row in await messages(notify, person)] == [("mail", "sent"), ("printed", "listed")]
     listed = await notify.http.get("/v1/printed-list", params={"purpose": "desk", "limit": 500}, headers=notify.bearer("desk"))
     assert str(person.worker_id) not in {item["worker_id"] for item in listed.json()["items"]}
     assert (await notify.http.post(sink.link(person.email), json={"says": "yes"})).status_code == 200
