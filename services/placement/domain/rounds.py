@@ -1,7 +1,7 @@
 """A round (putaran penempatan): who may do what with it, and when."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -61,6 +61,6 @@ def terms(starts_on: date, answer_by: date | None, today: date) -> None:
         raise Refused("answer-by-in-the-past", "There must be time to answer.", rule="round-dates", field="answer_by")
 
 
-def refill_start(starts_on: date, answer_by: date) -> date:
-    """A seat that goes on later starts when its answer is due at the latest, never before the round's own start."""
-    return max(starts_on, answer_by)
+def refill_start(starts_on: date, today: date) -> date:
+    """A seat that goes on later starts with the round, or the day after it is offered when that has begun."""
+    return max(starts_on, today + timedelta(days=1))

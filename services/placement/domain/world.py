@@ -73,7 +73,8 @@ class World:
         if a.on > offer.answer_by:
             return "answer-late"
         if a.says == "yes":
-            offer = self._offer(offer, move, a.on)
+            # Who says yes after the day named starts on the day of the yes: nobody starts in the past.
+            offer = self._offer(replace(offer, starts_on=max(offer.starts_on, a.on)), move, a.on)
             self._tell(
                 told.OfferAccepted(
                     region=offer.region,

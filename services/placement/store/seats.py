@@ -238,7 +238,7 @@ async def save(tx: Tx, world: World) -> None:
             " worker_id uuid, round_id uuid, contract_id uuid, lot_id uuid, vendor_id uuid, terms int, agency text, job text,"
             " incumbent boolean, starts_on date, answer_by date, made_on date, since date, state text, reason text, reasons text)"
             " ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since, reason = excluded.reason,"
-            " reasons = excluded.reasons",
+            " reasons = excluded.reasons, starts_on = excluded.starts_on",
             d=doc([_flat(world.offers[i], "reasons") for i in sorted(ids)]),
         )
     if ids := changed.get("placements"):

@@ -355,7 +355,7 @@ async def go_on(tx: Tx, scope: Scope, region: str, given: Left | None, seats: Se
             pack = await tx.pack(region)
             today = tx.stamp.day
             answer_by = today + timedelta(days=rules.answer_days(pack, today))
-            starts_on = rule.refill_start(found.starts_on, answer_by)
+            starts_on = rule.refill_start(found.starts_on, today)
             wanted = [
                 _wanted(
                     found,

@@ -54,9 +54,13 @@ async def test_answers_in_time_count_others_are_refused_and_a_freed_seat_goes_on
     await world.app.settle()
     offers |= await _open(world)
     assert list(offers) == ["a", "b", "c", "d"]
+    world.app.clock.move(night)
     await world.app.say(world.answer(offers["a"], "yes", at=night), world.answer(offers["d"], "yes"), world.answer(offers["d"], "no"))
     await world.app.settle()
     assert {f.worker_id for f in await world.events(placement.OfferAccepted)} == {world.id("a"), world.id("d")}
+    # Whoever says yes after the day named starts on the day of the yes.
+    offers |= {name: await world.get(f"/v1/offers/{offers[name]['id']}", "placement_signer") for name in "ad"}
+    assert offers["a"]["starts_on"] == offers["d"]["starts_on"] == last.isoformat()
 
     await world.app.say(
         world.agreement(offers["a"], starts_on=date(2026, 3, 1)),
@@ -78,11 +82,6 @@ async def test_answers_in_time_count_others_are_refused_and_a_freed_seat_goes_on
     await world.app.say(again)
     await world.app.settle()
     assert len(await world.events(placement.RoundClosed)) == 1
-    # d starts on the last day of the refilled offer's term: not yet.
-    started = {f.worker_id for f in await world.events(placement.PlacementStarted)}
-    assert started == {world.id("a")}
-    world.app.clock.move(date.fromisoformat(offers["d"]["starts_on"]))
-    await world.app.settle()
     assert {f.worker_id for f in await world.events(placement.PlacementStarted)} == {world.id("a"), world.id("d")}
 
 

@@ -154,4 +154,5 @@ def test_four_eyes() -> None:
         assert refusal.value.slug == slug
     with pytest.raises(Refused):
         rule.draw(replace(held, state="frozen"), "opener")
-    assert rule.refill_start(ON, date(2026, 1, 20)) == date(2026, 1, 20)
+    assert rule.refill_start(ON, date(2025, 12, 1)) == ON
+    assert rule.refill_start(ON, date(2026, 1, 20)) == date(2026, 1, 21)

@@ -222,3 +222,10 @@ def test_every_step_of_the_table_is_the_only_one_for_its_state_and_event() -> No
 def test_the_page_is_the_table() -> None:
     page = Path(__file__).parents[3] / "docs" / "lifecycle.md"
     assert page.read_text() == markdown(), "write it anew: python -m tests.unit.placement.lifecycle"
+
+
+def test_nobody_starts_in_the_past() -> None:
+    w = world(2, 2)
+    w.settle([wanted(0), wanted(1), answered(0, "yes", DAY), answered(1, "yes", LAST)])
+    assert [w.offers[offer_id(n)].starts_on for n in range(2)] == [DAY, LAST]
+    assert [f.starts_on for f, _ in w.facts if isinstance(f, told.OfferAccepted)] == [DAY, LAST]
