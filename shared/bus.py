@@ -47,6 +47,8 @@ def subscribe(kafka: Kafka, topic: str, group: str, handle: Handle, listener: Co
         allow_auto_create_topics=False,
         request_timeout_ms=REQUEST_MS,
         metadata_max_age_ms=10_000,
+        # A dozen subscribers that ask a broker that is away ten times a second keep its machine from starting it.
+        retry_backoff_ms=500,
         graceful_timeout=STOP_SECONDS,
         apply_types=False,
         serializer=None,

@@ -28,8 +28,9 @@ from shared.logs import logger, where
 if TYPE_CHECKING:
     from shared.db import Database, Tx
 
-LEASE: Final = timedelta(seconds=30)
-RENEW_SECONDS: Final = 10.0
+LEASE: Final = timedelta(seconds=8)
+"""How long the work of a process that was killed rests: under ten seconds."""
+RENEW_SECONDS: Final = 2.0
 POLL_SECONDS: Final = 0.2
 ATTEMPTS: Final = 8
 LONGEST_WAIT: Final = timedelta(minutes=5)
