@@ -61,7 +61,9 @@ async def books(stage: Stage) -> None:
     stage.notes["budget"] = await office.get("vendor", f"/v1/budget-lines/{stage.notes['line']}", treasurer)
     placements: Counter[tuple[str, str]] = Counter()
     incumbents: Counter[tuple[str, str]] = Counter()
-    async for placement in office.list("placement", "/v1/placements", office.token("placement_signer", "b"), state="started"):
+    async for placement in office.list("placement", "/v1/placements", office.token("placement_signer", "b")):
+        if placement["state"] not in ("confirmed", "started", "disputed"):
+            continue
         at = (placement["job"], placement["agency"])
         placements[at] += 1
         incumbents[at] += bool(placement["incumbent"])
