@@ -23,7 +23,7 @@ class QuestionAsked(Fact, frozen=True, kw_only=True):
 
 @fact("answer.received", INTERNAL, "question", id="question_id", key="worker_id")
 class AnswerReceived(Fact, frozen=True, kw_only=True):
-    """An answer at the front desk. `received_at` (business time) decides whether it was in time; `received_wall` is the clock on the wall."""
+    """An answer at the front desk. `received_at` (business time) decides whether it was in time; `received_wall` is wall time."""
 
     question_id: UUID
     worker_id: UUID

@@ -68,7 +68,7 @@ def around(trap: Trap) -> None:
         if tx.written:
             trap.reached("after-commit")
 
-    def then(point: str, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def then(point: str, function: Callable[..., Awaitable[Any]]) -> Any:
         @functools.wraps(function)
         async def called(*args: Any, **kwargs: Any) -> Any:
             found = await function(*args, **kwargs)

@@ -202,7 +202,7 @@ _EFFECTS = "SELECT (SELECT count(*) FROM event) + (SELECT coalesce(sum(version),
 
 @dataclass(slots=True)
 class Killer:
-    """Kills units and the broker of a stack until `wanted` kills have counted; each is started again at once.
+    """Kills units and the broker of a stack; each is started again at once.
 
     `points` are set as traps when a unit starts again (and by `arm` before the first start); the rest is chance, from `seed`.
     """
@@ -210,7 +210,6 @@ class Killer:
     stack: ForkedStack
     watch: Watch
     seed: int
-    wanted: int
     points: list[tuple[str, str]]
     """(unit, point), in the order in which they are to be set."""
     broker_at: Sequence[int]
@@ -218,6 +217,7 @@ class Killer:
     kills: list[Kill] = field(default_factory=list)
     spared: Counter[str] = field(default_factory=Counter)
     """How often a target was frozen, held nothing and went on."""
+    wanted: int = 0
     _restarts: set[asyncio.Task[None]] = field(default_factory=set)
     _down: set[str] = field(default_factory=set)
     _killed: set[int] = field(default_factory=set)
@@ -239,9 +239,10 @@ class Killer:
                     self._armed[name] = point
                     break
 
-    async def run(self) -> None:
-        """Kill until enough have counted, or until cancelled; then everything is up again, and no trap is left."""
-        self._begun = asyncio.get_running_loop().time()
+    async def run(self, wanted: int) -> None:
+        """Kill until `wanted` have counted in all, or until cancelled; then everything is up again, and nobody is frozen."""
+        self.wanted = wanted
+        self._begun = self._begun or asyncio.get_running_loop().time()
         try:
             while len(self.kills) < self.wanted:
                 await asyncio.sleep(self._dice.uniform(0.01, 0.06))
@@ -339,16 +340,16 @@ class Killer:
 
     async def _settle(self) -> None:
         """Everybody runs, nobody is frozen."""
-        done, waiting = set[asyncio.Task[None]](), set(self._restarts)
+        waiting = set(self._restarts)
         while waiting:
             for unit in self.stack.units:
                 with contextlib.suppress(KeyError, ProcessLookupError):
                     if (child := self.stack.process(unit)).running:
                         os.kill(child.pid, signal.SIGCONT)
-            done, waiting = await asyncio.wait(waiting, timeout=0.2)
-        self._armed.clear()
+            _, waiting = await asyncio.wait(waiting, timeout=0.2)
         for task in self._restarts:
             task.result()
+        self._restarts.clear()
 
     async def keep_going(self) -> None:
         """After the kills, until cancelled: let go on whoever still runs into an old trap."""

@@ -406,7 +406,7 @@ async def _serving(app: Any) -> AsyncIterator[str]:
     one = server(app)
     task = asyncio.create_task(one.serve([sock]))
     try:
-        while not one.started and not task.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
+        while not one.started and not task.done():
             await asyncio.sleep(0.005)
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:

@@ -105,7 +105,7 @@ async def test_a_server_that_defers_or_is_away_is_tried_again(notify: Running, s
 
 async def _until(notify: Running, person: Person, state: str, *, attempts: int) -> None:
     async with asyncio.timeout(30):
-        while not await notify.rows(  # noqa: ASYNC110 - the state is in the database
+        while not await notify.rows(
             "SELECT 1 FROM message WHERE worker_id = $1 AND state = $2 AND attempts >= $3", person.worker_id, state, attempts
         ):
             await asyncio.sleep(0.05)

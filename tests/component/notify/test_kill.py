@@ -27,7 +27,7 @@ async def test_a_killed_sender_leaves_unknown_letters_and_the_next_sends_the_res
         await notify.say(*(person.offered() for person in people))
         # Nobody works jobs here yet: the letters wait.
         async with asyncio.timeout(60):
-            while (await _states(notify)).total() < LETTERS:  # noqa: ASYNC110 - the state is in the database
+            while (await _states(notify)).total() < LETTERS:
                 await asyncio.sleep(0.1)
         sender = await notify.spawn(roles="jobs", job_workers=1, clock_url=clock.url, environment="demo")
         async with asyncio.timeout(90):

@@ -461,7 +461,7 @@ async def test_rebuilt_projections_are_what_they_were(office: Office, running: R
     answer = await office.post("/v1/work-agreements", body, "vendor_user", vendor=UUID(contract["vendor_id"]))
     assert answer.status_code == 200 or slug(answer) == "rebuilding"
     async with asyncio.timeout(PATIENCE):
-        while await busy():  # noqa: ASYNC110 - the mark is a row
+        while await busy():
             await asyncio.sleep(0.1)
     await running.settle()
     assert await state() == before

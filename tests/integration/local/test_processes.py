@@ -195,9 +195,7 @@ asyncio.run(main())
     users = []
     for number in range(2):
         with (tmp_path / f"user-{number}").open("w") as out:
-            users.append(
-                subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=out, env=environment)  # noqa: ASYNC220
-            )
+            users.append(subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=out, env=environment))
     for number in range(2):
         await asyncio.to_thread(_wait, "both are served", lambda n=number: "y:1" in (tmp_path / f"user-{n}").read_text())
     pairs = [

@@ -1,0 +1,75 @@
+"""A load on the doors of an installation: people uploaded, vendors registered, preferences told, until somebody says enough."""
+
+import asyncio
+from pathlib import Path
+
+from deploy.local.scenario.chapters import c1_opening, c3_cover
+from deploy.local.scenario.driver import Driver, Place, Refusal
+from deploy.local.scenario.figures import read
+from deploy.local.scenario.office import Office
+from deploy.local.scenario.people import generate, people_rows, table
+from deploy.local.scenario.stage import Stage
+
+CHUNK = 20
+"""People in one file: small, so that there is always one under way."""
+
+
+class Load:
+    """What the officers of a region do all day, in a region that the scenario beside it does not look at."""
+
+    def __init__(self, place: Place, region: str, seed: int, folder: Path) -> None:
+        self.driver = Driver(place)
+        figures = read(region)
+        self.stage = Stage(Office(self.driver, figures), figures, generate(figures, seed), said=lambda _: None)
+        self.stage.notes["runs"] = folder
+        self.requests = 0
+
+    async def open(self) -> None:
+        """The region's rules, without which its doors are closed."""
+        await c1_opening.rules(self.stage)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._people())
+            for desk in range(2):
+                group.create_task(self._vendors(desk))
+                group.create_task(self._preferences(desk))
+
+    async def _people(self) -> None:
+        """One small file after the other, each twice: the second time nothing may change."""
+        people = list(self.stage.people)
+        while True:
+            for start in range(0, len(people), CHUNK):
+                content = table(people_rows(people[start : start + CHUNK]))
+                await self.stage.office.upload("people", content)
+                again = await self.stage.office.upload("people", content)
+                assert (again["new"], again["changed"]) == (0, 0), again
+                await self.stage.learn()
+                self.requests += 2
+
+    async def _vendors(self, desk: int) -> None:
+        number = 0
+        while True:
+            number += 1
+            await c3_cover.register(self.stage, f"PT Beban {desk}-{number}")
+            self.requests += 2
+
+    async def _preferences(self, desk: int) -> None:
+        token, office, number = self.stage.office.token("desk", "a"), self.stage.office, desk
+        while True:
+            workers = sorted(self.stage.persons)
+            if not workers:
+                await asyncio.sleep(0.2)
+                continue
+            worker = workers[number % len(workers)]
+            number += 7
+            body = {"worker_id": worker, "families": [self.stage.persons[worker].family]}
+            try:
+                await office.post("notify", "/v1/desk/preferences", token, body)
+            except Refusal as refusal:
+                # the desk has not heard of this person yet
+                if refusal.status not in (404, 409, 422):
+                    raise
+                await asyncio.sleep(0.1)
+            self.requests += 1
