@@ -64,7 +64,7 @@ async def refill(matching: Matching, lottery: Lottery, scope: Scope, run: JobRun
     """Free seats go on by the same rule and the same lottery, to who still looks for one."""
     async with run.step() as tx:
         left = await rounds.left(tx, lottery, run.region)
-    seats: list[tuple[str, int]] = []
+    seats: list[tuple[str, int, bool]] = []
     if left is not None:
         secret, second = lottery.secret(left.round_id), bytes.fromhex(left.second)
         seats = await matching.run(compute.refill, left.whole, left.rest, secret, second)

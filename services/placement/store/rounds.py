@@ -149,12 +149,12 @@ async def freeze(tx: Tx, round_id: UUID, region: str, starts_on: date, roll: UUI
         " WHERE k.seal_id = :roll),"
         " held AS (SELECT worker_id, json_agg(json_build_array(credential, class_, valid_from, valid_until)"
         "   ORDER BY credential, class_, credential_id) AS list FROM credential WHERE region = :region GROUP BY worker_id)"
-        " INSERT INTO round_person (round_id, worker_id, region, facts, edges, reason, kind)"
+        " INSERT INTO round_person (round_id, worker_id, region, facts, edges, reason, kind, incumbent)"
         " SELECT :round, s.worker_id, s.region, CAST(json_build_object('id', s.worker_id, 'agency', s.agency, 'family', s.job_family,"
         " 'kecamatan', s.kecamatan, 'service_start', s.service_start,"
         " 'families', coalesce(CAST(f.families AS json), json_build_array(s.job_family)), 'credentials', coalesce(h.list, '[]'),"
         " 'carried', CASE WHEN s.last_reason = 'contract_ended' THEN json_build_array(json_build_array(s.last_agency, s.last_job))"
-        "   ELSE '[]' END) AS text), '[]', '', ''"
+        "   ELSE '[]' END) AS text), '[]', '', '', false"
         " FROM seeking s LEFT JOIN preference f USING (worker_id) LEFT JOIN held h USING (worker_id)"
         " WHERE s.worker_id IN (SELECT id FROM pins)"
         " AND s.worker_id NOT IN (SELECT worker_id FROM round_exclusion WHERE round_id = :round)",
@@ -222,8 +222,8 @@ async def keep_edges(tx: Tx, round_id: UUID, rows: Sequence[Mapping[str, Any]]) 
 async def keep_result(tx: Tx, round_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
     """Store who the run seats where."""
     await tx.run(
-        "UPDATE round_person p SET lot_id = t.lot_id, kind = t.kind FROM json_to_recordset(CAST(:d AS json))"
-        " AS t(worker_id uuid, lot_id uuid, kind text) WHERE p.round_id = :r AND p.worker_id = t.worker_id",
+        "UPDATE round_person p SET lot_id = t.lot_id, kind = t.kind, incumbent = t.incumbent FROM json_to_recordset(CAST(:d AS json))"
+        " AS t(worker_id uuid, lot_id uuid, kind text, incumbent boolean) WHERE p.round_id = :r AND p.worker_id = t.worker_id",
         r=round_id,
         d=doc(rows),
     )
@@ -236,11 +236,9 @@ async def update(tx: Tx, round_id: UUID, **columns: Any) -> None:
 
 
 async def seated(tx: Tx, round_id: UUID) -> Sequence[RowMapping]:
-    """Whom the run seats, with the edge that says whether it is the person's own work."""
+    """Whom the run seats, and whether it is the person's own work."""
     return await tx.rows(
-        "SELECT p.worker_id, p.lot_id, l.ordinal, p.edges FROM round_person p JOIN round_lot l ON l.round_id = p.round_id"
-        " AND l.lot_id = p.lot_id WHERE p.round_id = :r AND p.lot_id IS NOT NULL ORDER BY p.worker_id",
-        r=round_id,
+        "SELECT worker_id, lot_id, incumbent FROM round_person WHERE round_id = :r AND lot_id IS NOT NULL ORDER BY worker_id", r=round_id
     )
 
 

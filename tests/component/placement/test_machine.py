@@ -69,3 +69,22 @@ async def test_a_matching_process_that_dies_is_replaced_and_none_is_left_behind(
         pool.close()
     await asyncio.to_thread(process.join, 30)
     assert process.exitcode is not None
+
+
+async def test_the_matching_process_goes_when_its_parent_is_killed() -> None:
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.component.placement.parent", stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(await asyncio.wait_for(parent.stdout.readline(), 120))
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(30):
+        while _lives(child):
+            await asyncio.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -303,6 +303,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("lot_id", sa.Uuid(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("incumbent", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("round_id", "worker_id"),
     )
     op.create_table(
