@@ -1,12 +1,11 @@
 """The scenario of the invented region while processes are killed, and with every role in processes of its own."""
 
 import asyncio
-import contextlib
 import functools
 import hashlib
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +131,7 @@ async def test_killed_at_random_and_at_named_points_nothing_is_lost_and_nothing_
             async with asyncio.timeout(600):
                 await load.open()
                 started = await watch.effects()
-                async with background(load.run):
-                    await killer.run(KILLS)
+                await beside(load.run(), killer.run(KILLS))
                 await slice_of(killer, play)
                 effects = await watch.effects() - started
                 found = await held(stack)
@@ -151,31 +149,38 @@ async def test_killed_at_random_and_at_named_points_nothing_is_lost_and_nothing_
 
 async def slice_of(killer: Killer, play: Play) -> None:
     """The whole scenario, killed into from its first step on; it may be over before the last of these kills has counted."""
-    killing = asyncio.create_task(killer.run(KILLS + MORE))
     playing = asyncio.create_task(play.run())
+    killing = asyncio.create_task(killer.run(KILLS + MORE))
     try:
         await asyncio.wait({killing, playing}, return_when=asyncio.FIRST_COMPLETED)
         if killing.done():
             killing.result()
         killing.cancel()
         await asyncio.gather(killing, return_exceptions=True)
-        async with background(killer.keep_going):
-            await playing
+        await beside(killer.keep_going(), wait_for(playing))
     finally:
         for task in (killing, playing):
             task.cancel()
         await asyncio.gather(killing, playing, return_exceptions=True)
 
 
-@contextlib.asynccontextmanager
-async def background(work: Callable[[], Awaitable[None]]) -> Any:
-    """Something that runs beside the body."""
-    task = asyncio.ensure_future(work())
+async def wait_for(task: asyncio.Task[None]) -> None:
+    """What the task gives."""
+    await task
+
+
+async def beside(background: Coroutine[Any, Any, None], work: Coroutine[Any, Any, None]) -> None:
+    """Do the work while something goes on beside it; that ends with the work, and must not end before."""
+    tasks = [asyncio.create_task(background), asyncio.create_task(work)]
     try:
-        yield
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            tasks[0].result()
+        await tasks[1]
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def write(report: bytes) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from deploy.local.scenario.chapters import c1_opening, c3_cover
+from deploy.local.scenario.chapters import c1_opening
 from deploy.local.scenario.driver import Driver, Place, Refusal
 from deploy.local.scenario.figures import read
 from deploy.local.scenario.office import Office
@@ -49,10 +49,14 @@ class Load:
                 self.requests += 2
 
     async def _vendors(self, desk: int) -> None:
-        number = 0
+        office, token, number = self.stage.office, self.stage.office.token("procurement_officer", "a"), 0
         while True:
             number += 1
-            await c3_cover.register(self.stage, f"PT Beban {desk}-{number}")
+            nib = f"{desk + 1:03d}{number:010d}"
+            body = {"region": self.stage.region, "name": f"PT Beban {nib}", "nib": nib}
+            vendor = await office.post("vendor", "/v1/vendors", token, body)
+            paper = {"kind": "nib", "number": nib, "valid_from": "2024-01-01", "valid_until": "2028-12-31"}
+            await office.post("vendor", f"/v1/vendors/{vendor['id']}/documents", token, {"documents": [paper]})
             self.requests += 2
 
     async def _preferences(self, desk: int) -> None:
