@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import asyncpg
 import msgspec
+import psutil
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -64,6 +65,12 @@ class ForkedStack(Stack):
     async def revive(self, unit: Unit) -> None:
         """Start a unit that was killed, and wait until it is ready."""
         await self._start(unit)
+
+    async def renew(self, units: Sequence[Unit]) -> None:
+        """Stop these units in order, all at once, and start them again; exit codes go to `exits`."""
+        for codes in await asyncio.gather(*(self._stop(unit) for unit in units)):
+            self.exits += codes
+        await asyncio.gather(*(self._start(unit) for unit in units))
 
     async def command(self, service: str, *arguments: str) -> None:
         """Run the command line with the settings of a service; raises AssertionError with its output when it fails."""
@@ -228,6 +235,10 @@ class Killer:
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)
 
+    def enough(self) -> None:
+        """Let `run` end after what it is doing."""
+        self.wanted = 0
+
     def arm(self, units: Iterable[Unit]) -> None:
         """Set the next trap of each of these units that has one."""
         for unit in units:
@@ -247,15 +258,13 @@ class Killer:
             while len(self.kills) < self.wanted:
                 await asyncio.sleep(self._dice.uniform(0.01, 0.06))
                 if self.broker_at and len(self.kills) >= self.broker_at[0]:
-                    self.broker_at = self.broker_at[1:]
                     await self._broker()
-                    continue
                 await self._one()
         finally:
             await self._settle()
 
     async def _one(self) -> None:
-        stopped = [unit for unit in self._up() if unit.name in self._armed and self.stack.mark(unit.name).exists()]
+        stopped = [unit for unit in self._up() if unit.name in self._armed and self._trapped(unit)]
         if stopped:
             await self._judge(stopped[0], self._armed.pop(stopped[0].name))
             return
@@ -270,6 +279,13 @@ class Killer:
             weights = [0.25 ** dead[unit.name] for unit in candidates]
             (unit,) = self._dice.choices(candidates, weights)
             await self._judge(unit, "random")
+
+    def _trapped(self, unit: Unit) -> bool:
+        """Whether the unit stands still at its named point; the mark is written a moment before."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            pid = self.stack.process(unit).pid
+            return self.stack.mark(unit.name).exists() and psutil.Process(pid).status() == psutil.STATUS_STOPPED
+        return False
 
     def _up(self) -> list[Unit]:
         return [unit for unit in self.stack.units if unit.name not in self._down]
@@ -311,6 +327,7 @@ class Killer:
             broker.resume()
             self.spared[BROKER] += 1
             return
+        self.broker_at = self.broker_at[1:]
         await broker.kill()
         self._note(BROKER, (BROKER,), "random", held)
         await self.watch.forget_broker()
@@ -355,7 +372,7 @@ class Killer:
         """After the kills, until cancelled: let go on whoever still runs into an old trap."""
         while True:
             for unit in self.stack.units:
-                if self.stack.mark(unit.name).exists():
+                if self._trapped(unit):
                     self.stack.mark(unit.name).unlink()
                     os.kill(self.stack.process(unit).pid, signal.SIGCONT)
             await asyncio.sleep(0.1)

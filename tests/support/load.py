@@ -18,7 +18,7 @@ class Load:
     """What the officers of a region do all day, in a region that the scenario beside it does not look at."""
 
     def __init__(self, place: Place, region: str, seed: int, folder: Path) -> None:
-        self.driver = Driver(place)
+        self.driver = Driver(place, patience=400)
         figures = read(region)
         self.stage = Stage(Office(self.driver, figures), figures, generate(figures, seed), said=lambda _: None)
         self.stage.notes["runs"] = folder

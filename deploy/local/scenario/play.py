@@ -31,6 +31,8 @@ class Play:
     between: Callable[[Step], object] | None = None
     alter: Callable[[Figures, tuple[Person, ...]], tuple[Figures, tuple[Person, ...]]] | None = None
     """A what-if: other seats or other people than the files say."""
+    patience: float = 120.0
+    """The longest wait for quiet in seconds."""
     stages: list[Stage] = field(default_factory=list)
     chapters: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -51,7 +53,7 @@ class Play:
 
     async def run(self) -> None:
         """Every step. Raises what the first failing step raises, with the step's name."""
-        driver = Driver(self.place)
+        driver = Driver(self.place, self.patience)
         budgets = {chapter.TITLE: chapter.BUDGET for chapter in CHAPTERS}
         try:
             for stage, step in self.prepare(driver):
