@@ -21,7 +21,7 @@ lock: ## renew the lock file from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
 
 test: $(READY) kafka ## every test that is not slow (real Kafka and PostgreSQL)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --reruns 2 --reruns-delay 1 $(ARGS)
 
 slow: $(READY) kafka ## the long tests: kill slice, what-if, full counts
 	@$(BIN)/python -m pytest -m slow --timeout 900 $(ARGS)

@@ -22,7 +22,7 @@ from deploy.local.scenario.stage import Stage
 from deploy.local.stack import Stack
 
 REGION = "99.01"
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_command_carries_everybody_across_and_leaves_nothing_running(tmp_path: Path) -> None:
