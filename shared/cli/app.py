@@ -12,6 +12,7 @@ from uuid import UUID
 
 import typer
 
+from shared.cli import pack
 from shared.cli.where import Target, target, targets
 from shared.cli.words import Stop
 
@@ -45,6 +46,7 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     app.command()(serve)
     app.add_typer(_topics(), name="topics")
     app.add_typer(_parked(), name="parked")
+    app.add_typer(pack.app, name="pack")
     asked = next((argument for argument in arguments if not argument.startswith("-")), "")
     for name, text in (("up", "Start everything on this machine and leave it running."), ("demo", "Play the demonstration and check it.")):
         if importlib.util.find_spec("deploy") and importlib.util.find_spec("deploy.local") and importlib.util.find_spec(LOCAL):
@@ -66,7 +68,7 @@ def status(env: Env, service: Service = "", as_json: Annotated[bool, typer.Optio
 
     Example: jembatan status --service registry
     """
-    from shared.cli import status as screen
+    from shared.cli import pack, status as screen
 
     if not screen.run(env, service, as_json):
         raise typer.Exit(1)
