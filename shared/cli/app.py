@@ -68,7 +68,7 @@ def status(env: Env, service: Service = "", as_json: Annotated[bool, typer.Optio
 
     Example: jembatan status --service registry
     """
-    from shared.cli import pack, status as screen
+    from shared.cli import status as screen
 
     if not screen.run(env, service, as_json):
         raise typer.Exit(1)
