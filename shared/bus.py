@@ -30,7 +30,7 @@ BATCH: Final = 2_000
 FETCH_BYTES: Final = 8 * 1024 * 1024
 IN_PLACE_SECONDS: Final = 25.0
 LONGEST_PAUSE: Final = 5.0
-KEEP_HOUSE_SECONDS: Final = 0.5
+KEEP_HOUSE_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 3.0
 log = logs.logger("bus")
 
@@ -296,7 +296,7 @@ class Bus:
         log.info("events sent again on request", events=number, aggregates=len(requests))
 
     async def _keep_house(self) -> None:
-        """Twice a second: parked rows whose turn has come, gaps to ask for, rebuilds that are done, whether Kafka answers."""
+        """Once a second: parked rows whose turn has come, gaps to ask for, rebuilds that are done, whether Kafka answers."""
         while True:
             try:
                 await self._register()
