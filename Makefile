@@ -54,6 +54,8 @@ format: $(READY) ## put the code in shape
 
 contracts: $(READY) ## write schemas, samples and generated pages from the code
 	@$(BIN)/jembatan contracts
+	@$(BIN)/python -m tests.support.configuration
+	@$(BIN)/python -m tests.unit.placement.lifecycle
 
 bench: $(READY) ## figures of the matching engine beside its peers
 	@$(BIN)/python -m tests.bench.matching
