@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.placement.domain import LIFECYCLE, World, markdown, step
 from services.placement.domain import matters as m
 from services.placement.domain.values import OFFER_ACTIVE, PLACEMENT_ACTIVE, Seat
+from services.placement.domain.world import MOVES
 from shared.events import placement as told
 from shared.ids import derived_id
 
@@ -95,6 +96,11 @@ def check(w: World) -> None:
         assert places == ([seat.placement_id] if seat.placement_id else [])
         assert len(offers) + len(places) <= 1
         assert not (seat.barred and (offers or places))
+
+
+def test_every_matter_has_its_move() -> None:
+    known = {one for one in vars(m).values() if isinstance(one, type) and issubclass(one, m.Matter) and one is not m.Matter}
+    assert known and known == set(MOVES)
 
 
 def test_an_offer_names_the_vendor_and_the_contracts_version() -> None:
