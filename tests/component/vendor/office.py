@@ -23,6 +23,26 @@ def slug(answer: httpx2.Response) -> str:
     return str(answer.json()["type"]).rsplit("/", 1)[1]
 
 
+def confirmed(offer: placement.OfferAccepted, **more: Any) -> placement.PlacementConfirmed:
+    """The placement that follows an accepted and signed offer."""
+    fields: dict[str, Any] = {
+        "region": offer.region,
+        "effective_on": date(2026, 1, 6),
+        "placement_id": new_id(),
+        "worker_id": offer.worker_id,
+        "offer_id": offer.offer_id,
+        "contract_id": offer.contract_id,
+        "lot_id": offer.lot_id,
+        "vendor_id": offer.vendor_id,
+        "terms": offer.terms,
+        "agency": "rsud",
+        "job": "cleaning",
+        "incumbent": True,
+        "starts_on": offer.starts_on,
+    }
+    return placement.PlacementConfirmed(**(fields | more))
+
+
 class Office:
     """Officers of a region, by role; every call goes through HTTP with a token."""
 
