@@ -227,6 +227,7 @@ class Killer:
     wanted: int = 0
     _restarts: set[asyncio.Task[None]] = field(default_factory=set)
     _down: set[str] = field(default_factory=set)
+    _idle: Counter[str] = field(default_factory=Counter)
     _killed: set[int] = field(default_factory=set)
     _armed: dict[str, str] = field(default_factory=dict)
     _dice: random.Random = field(init=False)
@@ -271,12 +272,12 @@ class Killer:
         if len(self._down) >= 3:
             return
         dead = Counter(kill.target for kill in self.kills)
-        # those that were killed least have the best odds: every kind gets its turn
+        # those that were killed least have the best odds, but not again and again while they have nothing to do
         candidates = [unit for unit in self._up() if unit.name not in self._armed]
         if not candidates:
             candidates = self._up()
         if candidates:
-            weights = [0.25 ** dead[unit.name] for unit in candidates]
+            weights = [0.3 ** dead[unit.name] * max(0.01, 0.7 ** self._idle[unit.name]) for unit in candidates]
             (unit,) = self._dice.choices(candidates, weights)
             await self._judge(unit, "random")
 
@@ -304,6 +305,10 @@ class Killer:
                 os.kill(child.pid, signal.SIGCONT)
         if not held:
             self.spared[f"{unit.name} {reason}"] += 1
+            self._idle[unit.name] += 1
+            if self._dice.random() < 0.1:
+                # what was idle may have work by now
+                self._idle.clear()
             return
         self._down.add(unit.name)
         self._armed.pop(unit.name, None)

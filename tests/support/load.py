@@ -1,15 +1,17 @@
 """A load on the doors of an installation: people uploaded, vendors registered, preferences told, until somebody says enough."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.scenario.chapters import c1_opening
 from deploy.local.scenario.driver import Driver, Place, Refusal
 from deploy.local.scenario.figures import read
 from deploy.local.scenario.office import Office
-from deploy.local.scenario.people import generate, people_rows, table
+from deploy.local.scenario.people import Person, generate, people_rows, table
 from deploy.local.scenario.stage import Stage
 
+PAUSE = 0.05
 CHUNK = 20
 """People in one file: small, so that there is always one under way."""
 
@@ -22,7 +24,6 @@ class Load:
         figures = read(region)
         self.stage = Stage(Office(self.driver, figures), figures, generate(figures, seed), said=lambda _: None)
         self.stage.notes["runs"] = folder
-        self.requests = 0
 
     async def open(self) -> None:
         """The region's rules, without which its doors are closed."""
@@ -45,8 +46,15 @@ class Load:
                 await self.stage.office.upload("people", content)
                 again = await self.stage.office.upload("people", content)
                 assert (again["new"], again["changed"]) == (0, 0), again
-                await self.stage.learn()
-                self.requests += 2
+                await self._learn(people[start : start + CHUNK])
+                await asyncio.sleep(PAUSE)
+
+    async def _learn(self, people: Sequence[Person]) -> None:
+        """The worker ids of these people."""
+        office, by_nik = self.stage.office, {person.nik: person for person in people}
+        body = {"purpose": "payroll", "region": self.stage.region, "niks": sorted(by_nik)}
+        found = await office.post("registry", "/v1/identities/lookup", office.token("service", "payroll"), body)
+        self.stage.persons |= {one["worker_id"]: by_nik[one["nik"]] for one in found["people"]}
 
     async def _vendors(self, desk: int) -> None:
         office, token, number = self.stage.office, self.stage.office.token("procurement_officer", "a"), 0
@@ -57,7 +65,7 @@ class Load:
             vendor = await office.post("vendor", "/v1/vendors", token, body)
             paper = {"kind": "nib", "number": nib, "valid_from": "2024-01-01", "valid_until": "2028-12-31"}
             await office.post("vendor", f"/v1/vendors/{vendor['id']}/documents", token, {"documents": [paper]})
-            self.requests += 2
+            await asyncio.sleep(PAUSE)
 
     async def _preferences(self, desk: int) -> None:
         token, office, number = self.stage.office.token("desk", "a"), self.stage.office, desk
@@ -75,5 +83,4 @@ class Load:
                 # the desk has not heard of this person yet
                 if refusal.status not in (404, 409, 422):
                     raise
-                await asyncio.sleep(0.1)
-            self.requests += 1
+            await asyncio.sleep(PAUSE)
