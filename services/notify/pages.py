@@ -81,7 +81,9 @@ async def _read(request: Request, form: bool) -> LinkAnswerIn:
         given: Any = _fields(body) if form else json.loads(body)
         return LinkAnswerIn.model_validate(given)
     except ValidationError as error:
-        found = [(".".join(map(str, e["loc"])) or "body", e["type"].replace("_", "-"), "is not valid") for e in error.errors()]
+        # a field that is none of ours may be named by anything, so by somebody's number
+        fields = [str(e["loc"][0]) if e["loc"] and e["loc"][0] in LinkAnswerIn.model_fields else "body" for e in error.errors()]
+        found = [(field, e["type"].replace("_", "-"), "is not valid") for field, e in zip(fields, error.errors(), strict=True)]
         raise Invalid(found, slug="bad-answer") from None
     except (ValueError, RecursionError):
         raise Invalid([("body", "malformed", "cannot be read")], slug="bad-answer") from None

@@ -5,12 +5,12 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from services.registry.domain.standing import Balance
 from services.registry.usecases.books import Roll
 from services.registry.usecases.people import Found, Listed, Shown, Why
-from shared.http import Body
+from shared.http import Body, impersonal
 
 REGION = r"^[0-9]{2}\.[0-9]{2}$"
 Region = Annotated[str, Field(pattern=REGION, description="Kode wilayah, PP.KK.")]
@@ -282,7 +282,7 @@ class TotalIn(Body):
     region: Region
     opening: int = Field(ge=0, le=10_000_000)
     on: date
-    source: str = Field(min_length=1, max_length=300)
+    source: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(impersonal)]
 
 
 class TotalOut(Body):

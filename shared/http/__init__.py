@@ -1,6 +1,6 @@
 """HTTP doors: `router = APIRouter(prefix="/v1")`, `async def door(call: CallDep, ...)`, and everything a door needs."""
 
-from shared.http.bodies import Body, bad
+from shared.http.bodies import Body, bad, impersonal
 from shared.http.call import Call, CallDep, PublicCallDep, changed, check, etag
 from shared.http.paging import Page, Paging, PagingDep, after, cursor
 
@@ -18,4 +18,5 @@ __all__ = [
     "check",
     "cursor",
     "etag",
+    "impersonal",
 ]

@@ -5,6 +5,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.privacy.redaction import personal
+
 LONGEST_TEXT = 4000
 DEEPEST = 16
 
@@ -30,6 +32,13 @@ def _storable(value: Any, depth: int = 0) -> None:
             _storable(item, depth + 1)
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise bad("too_big", "is too big a number")
+
+
+def impersonal(text: str) -> str:
+    """The text of an office, kept as it is written and told to others: no number or address of a person may stand in it."""
+    if personal(text):
+        raise bad("personal", "holds a NIK, a telephone number or a mail address, which do not belong here")
+    return text
 
 
 class Body(BaseModel):

@@ -54,6 +54,8 @@ async def listed(
 ) -> Page[JobBody]:
     """The jobs of the caller's regions, newest first."""
     start = paging.after(datetime, UUID)
+    if region:
+        call.scope.require("job.read", region)
 
     async def work(tx: Tx) -> Page[JobBody]:
         found = await jobs.listed(

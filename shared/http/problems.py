@@ -72,7 +72,7 @@ _WITH_LIMIT = {
     "literal_error": ("expected", "must be one of {}"),
     "enum": ("expected", "must be one of {}"),
 }
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z_\-]{0,39}$")
+_NAME = re.compile(r"^(?:[a-z_-]{1,40}[0-9]{0,3}|[A-Z][a-z]+(?:-[A-Z][a-z]+)+)$")
 _BUILT_IN = frozenset(str(error["type"]) for error in list_all_errors())
 _WHERE = ("body", "query", "path", "header", "cookie")
 # SQLSTATE classes that pass by themselves: connection, rollback, resources, not in state, operator intervention.

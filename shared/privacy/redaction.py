@@ -7,6 +7,14 @@ _LINK = re.compile(r"(/a/)[\w-]{20,}")
 _MAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 _NUMBER = re.compile(r"(?<![\w-])\+?\d(?:[ .\-()/]{0,2}\d){8,}(?![\w-])")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.+Z-]*)?")
+_NIK = re.compile(r"(?<![\w-])(?:\d[ -]?){15}\d(?![\w-])")
+# Document numbers have slashes; what stands behind one is no telephone.
+_PHONE = re.compile(r"(?<![\w/-])(?:\+62|0)[ -]?8(?:[ -]?\d){7,11}(?![\w-])")
+
+
+def personal(text: str) -> bool:
+    """Whether the text holds a NIK, a mobile number or a mail address. Names are not told from other words."""
+    return bool(_NIK.search(text) or _PHONE.search(text) or _MAIL.search(text))
 
 
 def redact(text: str) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from shared.privacy.redaction import personal
+
 from .people import FORMS, Identity, Profile, normal_name, sound_number
 from .standing import PROPOSAL_ROUTES, REASONS, ROUTES
 
@@ -102,6 +104,8 @@ _EMAIL = re.compile(r"[^@\s<>\"',;]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z")
 _PHONE = re.compile(r"\+?[0-9]{8,15}\Z")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,40}\Z")
 OLDEST = date(1930, 1, 1)
+OFFICE_TEXTS = frozenset({"decree_number", "phase", "code", "selection_code", "credential", "class", "programme"})
+"""Columns that are kept as they are written and told to others: no number or address of a person may stand there."""
 
 
 def read_date(text: str) -> date | None:
@@ -133,7 +137,7 @@ class Reader:
 
     def text(self, column: str, longest: int = 100) -> str:
         found = self.cells.get(column, "")
-        if not found or len(found) > longest:
+        if not found or len(found) > longest or (column in OFFICE_TEXTS and personal(found)):
             raise Defect(column, "bad_value")
         return found
 

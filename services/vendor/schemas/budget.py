@@ -14,7 +14,7 @@ from .fields import Money, Region, Text
 
 class LineIn(Body):
     region: Region
-    agency: Annotated[str, StringConstraints(max_length=60)] = ""
+    agency: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{0,60}$")] = ""
     account: Text
     year: Annotated[int, Field(strict=True, ge=2020, le=2100)]
     ceiling: Money

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from services.vendor.domain import Contract, Finding, Reduction
 from shared.http import Body, bad
 
-from .fields import Long, Positive, Region, Seats, Text
+from .fields import Long, Positive, Region, Seats, Slug, Text
 
 
 class LotIn(Body):
@@ -60,7 +60,7 @@ class EndIn(Body):
 class ReductionIn(Body):
     lot_id: UUID
     seats: Seats
-    reason: Long
+    reason: Slug
 
 
 class ReductionOut(Body):

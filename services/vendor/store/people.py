@@ -293,6 +293,12 @@ async def list_rosters(tx: Tx, region: str, vendor: UUID | None, month: date | N
     )
 
 
+async def region_of_roster(tx: Tx, roster_id: UUID) -> str | None:
+    """Where a roster belongs."""
+    row = await tx.one("SELECT region FROM roster WHERE id = :id", id=roster_id)
+    return None if row is None else str(row["region"])
+
+
 async def roster_people(tx: Tx, roster_id: UUID, vendor: UUID | None, after: UUID | None, limit: int) -> Sequence[Any]:
     """A page of the people on a roster and one more."""
     return await tx.rows(

@@ -129,9 +129,12 @@ async def rosters(tx: Tx, region: str, month: date | None, after: UUID | None, l
 
 
 async def roster_people(tx: Tx, roster_id: UUID, after: UUID | None, limit: int) -> Sequence[Any]:
-    """The people on a roster, one more than asked for."""
-    mine = tx.scope.vendor
+    """The people on a roster, one more than asked for; one that the caller may not reach is not found."""
     tx.scope.require("contract.read" if tx.scope.may("contract.read") else "offer.read.own")
+    region = await store.region_of_roster(tx, roster_id)
+    if region is None:
+        raise NotFound
+    mine = reach(tx.scope, region, "contract.read", "offer.read.own")
     return await store.roster_people(tx, roster_id, mine, after, limit + 1)
 
 

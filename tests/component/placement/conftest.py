@@ -31,5 +31,5 @@ async def world(app: Running) -> AsyncIterator[World]:
     await found.sound()
     left = await app.rows("SELECT id FROM round WHERE state IN ('draft', 'frozen', 'drawn', 'computed')")
     for row in left:
-        await found.post(f"/v1/rounds/{row['id']}/cancellation", {"reason": "the test is over"}, "placement_signer")
+        await found.post(f"/v1/rounds/{row['id']}/cancellation", {"reason": "test_over"}, "placement_signer")
     await app.settle()

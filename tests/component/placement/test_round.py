@@ -138,7 +138,7 @@ async def test_four_eyes_on_a_round(world: World) -> None:
     assert lottery["second"] == "ab" * 32
     signed = await world.post(f"{path}/signature", seen, "placement_signer", subject="signer")
     assert signed["offers"] == {"offers": 1}
-    late = await world.post(f"{path}/cancellation", {"reason": "too late"}, "placement_signer", status=409)
+    late = await world.post(f"{path}/cancellation", {"reason": "too_late"}, "placement_signer", status=409)
     assert late["type"].endswith("/round-state")
 
 

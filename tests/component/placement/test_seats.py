@@ -254,17 +254,17 @@ async def test_a_dispute_holds_the_seat(world: World) -> None:
     await world.app.settle()
     (placed,) = (await world.get("/v1/placements", "placement_signer", region=REGION, contract_id=str(world.contracts["k1"])))["items"]
     path = f"/v1/placements/{placed['id']}/dispute"
-    held = await world.post(path, {"reason": "dismissed without notice"}, "mediator")
+    held = await world.post(path, {"reason": "no_notice"}, "mediator")
     assert held["state"] == "disputed"
     assert (await world.lot("lot"))["taken"] == 1
     again = await world.post(path, {"reason": "twice"}, "mediator", status=409)
     assert again["type"].endswith("/placement-state")
-    await world.post(path, {"reason": "not mine"}, "placement_signer", status=403)
+    await world.post(path, {"reason": "not_mine"}, "placement_signer", status=403)
     going = await world.post(f"{path}/closure", {"outcome": "continues"}, "mediator")
     assert going["state"] == "confirmed"
     await world.app.settle()
     assert (await world.get(f"/v1/placements/{placed['id']}", "placement_signer"))["state"] == "started"
-    await world.post(path, {"reason": "dismissed again"}, "mediator")
+    await world.post(path, {"reason": "dismissed_again"}, "mediator")
     ended = await world.post(f"{path}/closure", {"outcome": "ended"}, "mediator")
     assert (ended["state"], ended["reason"]) == ("ended", "dispute_ended")
     await world.app.settle()
