@@ -16,7 +16,8 @@ from deploy.local.processes import Process, ProcessError, Processes, free_port
 
 PROPERTIES = Path(__file__).with_name("server.properties")
 JVM_OPTIONS = ("-Xmx384m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-READY_SECONDS = 90.0
+READY_SECONDS = 300.0
+"""After kill -9 on a busy machine a start takes ten times as long as in calm."""
 
 
 def java(kafka: Home, main: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
