@@ -36,7 +36,7 @@ from services.registry.store.vault import Safe
 from services.registry.usecases import books, people
 from shared.db import Tx
 from shared.errors import Invalid
-from shared.http import CallDep, Page, PagingDep
+from shared.http import CallDep, Page, PagingDep, day, moment
 from shared.http.call import Call
 
 router = APIRouter(prefix="/v1", tags=["registry"])
@@ -95,8 +95,10 @@ async def show_person(worker_id: UUID, purpose: Purpose, call: CallDep) -> Perso
 async def explain(worker_id: UUID, call: CallDep, on: date | None = None) -> WhyOut:
     """Where a worker stands on a day, and every step that led there."""
 
+    at = day("on", on)
+
     async def work(tx: Tx) -> WhyOut:
-        return WhyOut.of(await people.explain(tx, worker_id, on))
+        return WhyOut.of(await people.explain(tx, worker_id, at))
 
     return await call.read("people.explain", "people.read", work)
 
@@ -201,11 +203,10 @@ async def record_total(body: TotalIn, call: CallDep) -> Response:
 @router.get("/regions/{region}/balance")
 async def balance(region: schemas.Region, call: CallDep, on: date | None = None, as_of: datetime | None = None) -> BalanceOut:
     """The balance of people at the end of a day, as known at an instant."""
-    if as_of is not None and as_of.tzinfo is None:
-        raise Invalid([("as_of", "no-zone", "needs a time zone")])
+    known, at = moment("as_of", as_of), day("on", on)
 
     async def work(tx: Tx) -> BalanceOut:
-        return BalanceOut.of(await books.balance_people(tx, region, on, as_of))
+        return BalanceOut.of(await books.balance_people(tx, region, at, known))
 
     return await call.read("balance.read", "balance.read", work)
 

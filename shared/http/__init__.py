@@ -2,6 +2,7 @@
 
 from shared.http.bodies import Body, bad, impersonal
 from shared.http.call import Call, CallDep, PublicCallDep, changed, check, etag
+from shared.http.moments import day, moment
 from shared.http.paging import Page, Paging, PagingDep, after, cursor
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "changed",
     "check",
     "cursor",
+    "day",
     "etag",
     "impersonal",
+    "moment",
 ]

@@ -11,8 +11,7 @@ from services.placement import store
 from services.placement.domain import Column, column, pool
 from services.placement.schemas import PoolOut, PoolPersonOut
 from shared.db import Tx
-from shared.errors import Invalid
-from shared.http import CallDep, Page, PagingDep
+from shared.http import CallDep, Page, PagingDep, day, moment
 
 router = APIRouter(prefix="/v1/regions", tags=["books"])
 InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]\.[0-9]{2}$")]
@@ -24,11 +23,11 @@ async def read_pool(call: CallDep, region: InPath, on: date | None = None, known
     call.scope.require("balance.read", region)
 
     async def work(tx: Tx) -> PoolOut:
-        day, known = on or tx.stamp.day, _known(tx, known_at)
-        found = pool(await store.book.groups(tx, region, day, known))
+        at, known = day("on", on) or tx.stamp.day, _known(tx, known_at)
+        found = pool(await store.book.groups(tx, region, at, known))
         return PoolOut(
             region=region,
-            on=day,
+            on=at,
             as_of=tx.stamp.business,
             placed=found.placed,
             declined=found.declined,
@@ -41,9 +40,7 @@ async def read_pool(call: CallDep, region: InPath, on: date | None = None, known
 
 
 def _known(tx: Tx, known_at: datetime | None) -> datetime:
-    if known_at is not None and known_at.tzinfo is None:
-        raise Invalid([("known_at", "no-zone", "must say its time zone")])
-    return known_at or tx.stamp.wall
+    return moment("known_at", known_at) or tx.stamp.wall
 
 
 @router.get("/{region}/pool/people")
@@ -56,8 +53,8 @@ async def list_pool(
     after = paging.after(UUID)
 
     async def work(tx: Tx) -> Page[PoolPersonOut]:
-        day, known = on or tx.stamp.day, _known(tx, known_at)
-        rows = await store.book.people(tx, region, day, known, after=after[0] if after else None, limit=paging.limit + 1)
+        at, known = day("on", on) or tx.stamp.day, _known(tx, known_at)
+        rows = await store.book.people(tx, region, at, known, after=after[0] if after else None, limit=paging.limit + 1)
         return paging.page(rows, lambda r: (r["worker_id"],), _person, tx.stamp.business)
 
     return await call.read("list_pool", "placement.read", work)
@@ -71,15 +68,15 @@ def _person(row: RowMapping) -> PoolPersonOut:
 
 def _since(row: RowMapping, found: Column) -> date | None:
     """The day of the fact that decides the column."""
-    day: date | None
+    since: date | None
     if found.name == "placed" or (found.name == "ineligible" and row["verdict"] != "ineligible"):
-        day = row["course_on"]
+        since = row["course_on"]
     elif found.name == "declined":
-        day = row["consent_on"] if row["refused"] else row["course_on"]
+        since = row["consent_on"] if row["refused"] else row["course_on"]
     elif found.name == "ineligible" or row["verdict"] == "unknown":
-        day = row["verdict_on"]
+        since = row["verdict_on"]
     elif found.reason == "proposed":
-        day = row["proposed_on"]
+        since = row["proposed_on"]
     else:
-        day = row["course_on"] or (row["service_on"] if row["service_on"] else row["service_end"])
-    return day
+        since = row["course_on"] or (row["service_on"] if row["service_on"] else row["service_end"])
+    return since
