@@ -112,6 +112,27 @@ def _foreign(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> Mutabl
     return line
 
 
+class Seldom(logging.Filter):
+    """Lets a library say the same thing once in `seconds`: a client without its broker says it a hundred times a second."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line goes on. Lines of ours always do."""
+        if record.name.startswith("jembatan"):
+            return True
+        said = (record.name, str(record.msg))
+        if record.created - self._said.get(said, 0.0) < self._seconds:
+            return False
+        if len(self._said) > 1000:
+            self._said.clear()
+        self._said[said] = record.created
+        return True
+
+
 def configure(service: str, level: str = "INFO") -> None:
     """Send every log line of the process, ours and the libraries', to standard output as JSON."""
     before: list[Any] = [
@@ -130,6 +151,7 @@ def configure(service: str, level: str = "INFO") -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(Seldom())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*before, _foreign],

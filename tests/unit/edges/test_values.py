@@ -131,6 +131,19 @@ def test_a_line_has_its_fields_and_no_message_of_an_error(capsys: pytest.Capture
     assert theirs["event"] == "saw %s" and "1374010101010001" not in json.dumps(theirs)
 
 
+def test_a_library_that_repeats_itself_is_heard_once_and_we_always_are() -> None:
+    seldom = logs.Seldom(seconds=5.0)
+
+    def said(name: str, text: str, at: float) -> bool:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, (), None)
+        record.created = at
+        return seldom.filter(record)
+
+    assert [said("aiokafka", "Unable connect to %s", at) for at in (100.0, 100.1, 104.9, 105.0, 105.1)] == [True, False, False, True, False]
+    assert said("aiokafka", "something else", 100.1)
+    assert said("jembatan.bus", "waiting", 100.0) and said("jembatan.bus", "waiting", 100.0)
+
+
 def test_settings_are_shown_masked_and_read_from_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "SERVICE": "vendor",
