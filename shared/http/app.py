@@ -39,7 +39,7 @@ class _Edge:
         started = time.perf_counter()
         status = 0
 
-        with tracing.span(header) as trace:
+        with tracing.span(tracing.from_outside(header)) as trace:
 
             async def sending(message: Message) -> None:
                 nonlocal status
