@@ -18,7 +18,8 @@ NOT_THE_REGIONS = frozenset({"audit"})
 
 async def prepare(stage: Stage) -> dict[str, Sequence[str]]:
     """Kind of id -> real ids, fetched with the region's own tokens; what the scenario left out is made first."""
-    office, known = stage.office, {}
+    office = stage.office
+    known: dict[str, Sequence[str]] = {}
     clerk, procurement = office.token("people_officer", "a"), office.token("procurement_officer", "a")
     signer, desk = office.token("placement_signer", "b"), office.token("desk", "a")
 

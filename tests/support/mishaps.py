@@ -98,7 +98,7 @@ def uploads(region: str, person: Person, good: Mapping[str, str]) -> Iterator[Mi
     texts = (person.name, person.nik, person.email, person.phone)
     lines = [",".join(good)]
     for column in good:
-        lines += [",".join((good | {column: text}).values()) for text in texts if not (column == "name" and text == person.name)]
+        lines += [",".join({**good, column: text}.values()) for text in texts if not (column == "name" and text == person.name)]
     yield sent("people", "\n".join(lines))
     yield sent("people", ",".join(texts) + "\n" + ",".join(texts))
     yield sent("people", ("nik,name\n" + ",".join(texts)).encode("utf-16"))

@@ -163,7 +163,7 @@ async def test_dates_of_a_round_and_who_may_open_it(world: World) -> None:
 async def test_an_excluded_person_is_not_in_the_round(world: World) -> None:
     await world.people(["ani", "budi"])
     await world.contract("k1", [("rsud", "rsud", "cleaning", 2)])
-    exclude = [{"worker_id": str(world.id("ani")), "reason": "papers-looked-at"}]
+    exclude = [{"worker_id": str(world.id("ani")), "reason": "papers_looked_at"}]
     signed = await world.signed_round(exclude=exclude)
     assert (signed["people"], signed["placed"]) == (1, 1)
     assert set(await world.open_offers()) == {world.id("budi")}
