@@ -25,20 +25,21 @@ from shared.identity import ROLES
 
 FOLDER = Path("var/demo")
 REGIONS = ("13.74", "15.05")
+PLAYED = ("13.74",)
 Folder = Annotated[Path, typer.Option(help="Where the run keeps its data, logs and results.")]
 
 
 def demo(
-    region: Annotated[list[str] | None, typer.Option(help="A region to play (repeat it for several); without it both real ones.")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="A region to play (repeat it for several); without it 13.74.")] = None,
     seed: Annotated[int, typer.Option(help="The people are generated from it.")] = 1,
     folder: Folder = FOLDER,
     apart: Annotated[bool, typer.Option(help="Each role of each service in a process of its own, two of each.")] = False,
 ) -> None:
-    """Carry the people of the two governments across, through public doors, and check that nobody was lost.
+    """Carry the people of a government across, through public doors, and check that nobody was lost.
 
     Example: jembatan demo --region 13.74 --seed 7
     """
-    chosen = tuple(region or REGIONS)
+    chosen = tuple(region or PLAYED)
     if unknown := set(chosen) - set(regions()):
         raise typer.BadParameter(f"no figures for {', '.join(sorted(unknown))}; there are {', '.join(regions())}")
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
