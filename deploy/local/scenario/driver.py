@@ -170,7 +170,6 @@ MOVING = frozenset(
         "jembatan_timers_due",
         "jembatan_jobs_open",
         "jembatan_gaps",
-        "jembatan_messages_due",
         "jembatan_away",
     }
 )
